@@ -1,0 +1,71 @@
+// swift-tools-version: 6.1
+
+import PackageDescription
+
+let package = Package(
+  name: "period-rollups",
+  products: [
+    .library(name: "Postgres", targets: ["Postgres"]),
+    .library(name: "PeriodRollups", targets: ["PeriodRollups"]),
+    .library(name: "RollupStore", targets: ["RollupStore"]),
+    .library(name: "Hypertension", targets: ["Hypertension"]),
+    .executable(name: "rollup", targets: ["rollup"]),
+    .executable(name: "rollup-backfill", targets: ["rollup-backfill"]),
+    .executable(name: "report", targets: ["report"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+  ],
+  targets: [
+    // C libraries of Debian, imported as they are.
+    .systemLibrary(
+      name: "CLibPQ", path: "Sources/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CLibCSV", path: "Sources/CLibCSV", providers: [.apt(["libcsv-dev"])]),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // The rooms, from the ground up: DESIGN.md section 3 says who may know whom.
+    .target(
+      name: "Postgres",
+      dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")]),
+    .target(name: "CSV", dependencies: ["CLibCSV"]),
+    .target(name: "PeriodRollups"),
+    .target(
+      name: "Migrations", path: "Migrations", exclude: ["README.md"],
+      resources: [.embedInCode("0001_sources.sql")]),
+    .target(
+      name: "RollupStore",
+      dependencies: [
+        "Postgres", "PeriodRollups", "Migrations", .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(name: "Hypertension", dependencies: ["RollupStore", "PeriodRollups", "Postgres"]),
+    .target(
+      name: "Backfill",
+      dependencies: ["Hypertension", "RollupStore"], path: "Backfill/Runner"),
+    .target(
+      name: "Reports",
+      dependencies: ["Hypertension", "RollupStore", "CSV"], path: "Reports/Library"),
+
+    // The commands.
+    .executableTarget(
+      name: "rollup",
+      dependencies: [
+        "Hypertension", "RollupStore", "CSV", "CZlib",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "rollup-backfill",
+      dependencies: [
+        "Backfill", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Backfill/Command"),
+    .executableTarget(
+      name: "report",
+      dependencies: [
+        "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Reports/Command"),
+  ],
+  swiftLanguageModes: [.v6]
+)
