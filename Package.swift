@@ -33,7 +33,7 @@ let package = Package(
     .target(name: "PeriodRollups"),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"],
-      resources: [.embedInCode("0001_sources.sql")]),
+      resources: [.embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql")]),
     .target(
       name: "RollupStore",
       dependencies: [

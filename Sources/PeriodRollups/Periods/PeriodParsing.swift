@@ -1,0 +1,52 @@
+extension Period {
+  /// Reads `2024-06` or `2024Q2` (also `2024q2` and `2024-Q2`).
+  /// - Throws: ``Unreadable``, which says what was wrong and shows the nearest right thing.
+  public init(parsing text: String) throws(Unreadable) {
+    let upper = text.uppercased()
+    let separator: Character = upper.contains("Q") ? "Q" : "-"
+    let parts = upper.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { throw Unreadable(text, "is neither a month nor a quarter") }
+    let type: PeriodType = separator == "Q" ? .quarter : .month
+    let yearText = type == .quarter && parts[0].last == "-" ? parts[0].dropLast() : parts[0]
+    guard yearText.count == 4, let year = Period.digits(yearText), year > 0 else {
+      throw Unreadable(text, "does not begin with a year of four digits, 0001 to 9999")
+    }
+    guard parts[1].count <= 2, let index = Period.digits(parts[1]) else {
+      throw Unreadable(text, "does not end with the number of a \(type.rawValue)")
+    }
+    guard let period = Period(type, year: year, index: index) else {
+      throw Unreadable(
+        text, "has no such \(type.rawValue): they are numbered 1 to \(type.perYear)")
+    }
+    self = period
+  }
+
+  /// Reads a period of one type only.
+  public init(parsing text: String, as type: PeriodType) throws(Unreadable) {
+    let period = try Period(parsing: text)
+    guard period.type == type else {
+      throw Unreadable(text, "is a \(period.type.rawValue), not a \(type.rawValue)")
+    }
+    self = period
+  }
+
+  private static func digits(_ text: Substring) -> Int? {
+    guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+    return Int(text)
+  }
+
+  /// A text that names no period.
+  public struct Unreadable: Error, Hashable, CustomStringConvertible {
+    public let text: String
+    public let reason: String
+
+    init(_ text: String, _ reason: String) {
+      self.text = text
+      self.reason = reason
+    }
+
+    public var description: String {
+      "'\(text)' \(reason). A month looks like 2024-06, a quarter like 2024Q2."
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/// A run of whole months, such as what `--from 2020-01 --to 2024Q2` names.
+public struct PeriodSpan: Hashable, Sendable {
+  /// The first month.
+  public let first: Period
+  /// The last month, itself included.
+  public let last: Period
+
+  /// From the first month of `from` to the last month of `through`.
+  /// - Returns: nil when `through` ends before `from` begins.
+  public init?(from: Period, through: Period) {
+    let (first, last) = (from.months[0], through.lastMonth)
+    guard first <= last else { return nil }
+    self.first = first
+    self.last = last
+  }
+
+  /// Every month there is: years 1 to 9999.
+  public static let all = PeriodSpan(
+    first: Period(.month, containing: CalendarDate(uncheckedYear: 1, month: 1, day: 1)),
+    last: Period(.month, containing: CalendarDate(uncheckedYear: 9999, month: 12, day: 1)))
+
+  private init(first: Period, last: Period) {
+    self.first = first
+    self.last = last
+  }
+
+  /// The span widened to whole periods of `type`: a quarter can only be computed from all its months.
+  public func widened(to type: PeriodType) -> PeriodSpan {
+    PeriodSpan(
+      first: first.first(type).months[0], last: Period(type, containing: last.start).lastMonth)
+  }
+
+  /// The periods of the type that begin within the span, in order.
+  public func periods(of type: PeriodType) -> ClosedRange<Period> {
+    Period(type, containing: first.start)...Period(type, containing: last.start)
+  }
+
+  public func contains(_ period: Period) -> Bool {
+    first.start <= period.start && period.end <= last.end
+  }
+
+  /// The fewest periods that together are exactly this span: quarters where a whole one fits, months elsewhere.
+  ///
+  /// A report that needs "the last twelve months" reads four quarters and no month when the span ends with a quarter.
+  public var cover: [Period] {
+    var cover: [Period] = []
+    var month = first
+    while month <= last {
+      let quarter = month.first(.quarter)
+      let whole = quarter.start == month.start && quarter.lastMonth <= last
+      cover.append(whole ? quarter : month)
+      month = (whole ? quarter.lastMonth : month).advanced(by: 1)
+    }
+    return cover
+  }
+}
+
+extension PeriodSpan: CustomStringConvertible {
+  public var description: String { first == last ? "\(first)" : "\(first) to \(last)" }
+}

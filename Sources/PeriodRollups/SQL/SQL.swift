@@ -1,0 +1,108 @@
+/// A piece of a statement: text, and the parameters it takes.
+///
+/// Written as an interpolated literal in which names and parameters are typed. A `String` cannot be interpolated, so
+/// a value can reach the text only as a parameter, and a name only through ``Identifier/quoted``:
+///
+/// ```swift
+/// let mine: SQL = "SELECT \(column) FROM \(table) WHERE \(id) = \(Parameter.ids)"
+/// ```
+///
+/// A fragment of several lines that is interpolated into another takes on the indentation of its line.
+public struct SQL: Sendable, ExpressibleByStringInterpolation {
+  private(set) var segments: [Segment]
+
+  enum Segment: Sendable, Hashable {
+    case text(String)
+    case parameter(Parameter)
+  }
+
+  public init(stringLiteral text: String) { segments = [.text(text)] }
+  public init(stringInterpolation: StringInterpolation) {
+    segments = stringInterpolation.segments
+  }
+
+  public struct StringInterpolation: StringInterpolationProtocol {
+    var segments: [Segment] = []
+    /// The white space that the line being written began with.
+    private var indentation = ""
+    private var lineHasBegun = false
+
+    public init(literalCapacity: Int, interpolationCount: Int) {}
+
+    public mutating func appendLiteral(_ literal: String) {
+      segments.append(.text(literal))
+      for character in literal {
+        if character == "\n" {
+          (indentation, lineHasBegun) = ("", false)
+        } else if !lineHasBegun, character == " " {
+          indentation.append(character)
+        } else {
+          lineHasBegun = true
+        }
+      }
+    }
+
+    public mutating func appendInterpolation(_ fragment: SQL) {
+      for segment in fragment.segments {
+        guard case .text(let text) = segment else {
+          segments.append(segment)
+          continue
+        }
+        segments.append(.text(text.replacing("\n", with: "\n" + indentation)))
+      }
+    }
+
+    public mutating func appendInterpolation(_ identifier: Identifier) {
+      segments.append(.text(identifier.quoted))
+    }
+
+    public mutating func appendInterpolation(_ table: TableName) {
+      segments.append(.text(table.description))
+    }
+
+    public mutating func appendInterpolation(_ column: Column) {
+      segments.append(.text(column.name.quoted))
+    }
+
+    public mutating func appendInterpolation(_ type: ColumnType) {
+      segments.append(.text(type.sql))
+    }
+
+    public mutating func appendInterpolation(_ parameter: Parameter) {
+      segments.append(.parameter(parameter))
+    }
+
+    public mutating func appendInterpolation(_ number: Int) {
+      segments.append(.text(String(number)))
+    }
+
+    /// A string constant of the *code*, never of input; quoted as PostgreSQL's manual, 4.1.2.1, says.
+    public mutating func appendInterpolation(literal: StaticOrDeclared) {
+      segments.append(.text("'" + literal.text.replacing("'", with: "''") + "'"))
+    }
+  }
+
+  /// Fragments one after another with a separator, which may contain a line break.
+  public static func joined(_ fragments: [SQL], _ separator: SQL = ", ") -> SQL {
+    guard let first = fragments.first else { return "" }
+    return fragments.dropFirst().reduce(first) { $0 + separator + $1 }
+  }
+
+  public static func + (a: SQL, b: SQL) -> SQL {
+    var sum = a
+    sum.segments += b.segments
+    return sum
+  }
+}
+
+/// A text that comes from the declarations or the code, and so may stand in a statement as a literal: the code of a
+/// period type, the bound of a partition. DDL takes no parameters.
+public struct StaticOrDeclared: Sendable {
+  let text: String
+
+  init(_ type: PeriodType) { text = type.code }
+  init(_ date: CalendarDate) { text = date.description }
+  init(codeOf source: Source) { text = String(source.code) }
+  init(_ text: StaticString) { self.text = text.description }
+  init(unit type: PeriodType) { text = type.rawValue }
+}

@@ -1,0 +1,100 @@
+/// What a "most recent" rollup's rows are derived from: the one text that the write path, the backfill and
+/// verification share, so that they cannot mean different things.
+extension MostRecent {
+  /// Every event of the lens's subjects, from all sources, as candidates.
+  ///
+  /// - Parameters:
+  ///   - condition: of the relations `e` (event), `k` (subject) and `p` (period).
+  ///   - omitted: rows of one source to leave out, as if they were gone.
+  func candidates(
+    _ lens: Lens, where condition: SQL? = nil, omitting omitted: (rows: RowSet, of: Source)? = nil
+  ) -> SQL {
+    let events = inputs.map { input in
+      var conditions = [lens.condition(on: input.source.subject.of("s"), subject.id.type)]
+      if let omitted, omitted.of == input.source {
+        conditions.append(
+          """
+          NOT EXISTS (
+            SELECT FROM \(omitted.rows.relation(of: input.source, as: "a"))
+            WHERE a.subject_id = \(input.source.subject.of("s")) AND a.row_id = \(input.source.id.of("s"))
+          )
+          """)
+      }
+      return self.events(from: "\(input.source.table)", input, where: conditions)
+    }
+    return candidates(.joined(events, "\nUNION ALL\n"), where: condition)
+  }
+
+  /// Events of subjects that exist, once for each period type: a row's key and content.
+  func candidates(_ events: SQL, where condition: SQL? = nil) -> SQL {
+    """
+    SELECT \(.joined(key.map { $0 == subjectID ? $0.of("e") : $0.of("p") } + content.map(qualified)))
+    FROM (
+      \(events)
+    ) AS e
+    JOIN \(subject.table) AS k ON \(subject.id.of("k")) = \(subjectID.of("e")) AND \(subject.exists.sql(of: "k"))
+    CROSS JOIN LATERAL \(periods(at: time.of("e"))) AS p (period_type, period_start)
+    \(condition.map { "WHERE \($0)" } ?? "WHERE true")
+    """
+  }
+
+  /// The most recent of the candidates: the plain query that a rollup is compared with.
+  func mostRecent(_ candidates: SQL) -> SQL {
+    """
+    SELECT DISTINCT ON (\(names(key))) *
+    FROM (
+      \(candidates)
+    ) AS c
+    ORDER BY \(names(key)), \(.joined(ranking.map { "\($0) DESC" }))
+    """
+  }
+
+  /// One source's events in the rollup's own columns.
+  func events(from relation: SQL, _ input: Input, where conditions: [SQL]) -> SQL {
+    let source = input.source
+    var columns: [SQL] = [
+      "\(source.subject.of("s")) AS \(subjectID)",
+      "\(source.time.instant(of: "s")) AS \(time)",
+      "\(source.id.of("s")) AS \(id)",
+    ]
+    if let origin { columns.append("\(literal: .init(codeOf: source))::\(origin.type) AS \(origin)") }
+    columns += zip(input.kept, kept).map { "\($0.of("s")) AS \($1)" }
+    let all = [source.exists.sql(of: "s"), source.time.hasPeriod(in: "s")] + conditions
+    return """
+      SELECT \(.joined(columns))
+      FROM \(relation) AS s
+      WHERE \(.joined(all, " AND "))
+      """
+  }
+
+  /// The periods an instant lies in, one row a type, months before quarters.
+  func periods(at instant: SQL) -> SQL {
+    let rows: [SQL] = periods.map { "(\(type($0)), \(start(of: $0, at: instant)))" }
+    return "(VALUES \(.joined(rows)))"
+  }
+
+  /// The first day of the period of a type that an instant lies in, by the reporting time zone's clock.
+  func start(of type: PeriodType, at instant: SQL) -> SQL {
+    """
+    date_trunc(\(literal: .init(unit: type)), \(instant) AT TIME ZONE \(Parameter.timeZone))::date
+    """
+  }
+
+  private func type(_ type: PeriodType) -> SQL {
+    "\(literal: .init(type))::\(Self.periodType.type)"
+  }
+
+  private func qualified(_ column: Column) -> SQL {
+    column.of(subject.carried.contains(column) ? "k" : "e")
+  }
+
+  /// Restricts the relation's period to a span whose ends are bound. Both must begin a period of every type.
+  func inSpan(_ alias: Identifier) -> SQL {
+    """
+    \(Self.periodStart.of(alias)) >= \(Parameter.from) AND \(Self.periodStart.of(alias)) < \(Parameter.to)
+    """
+  }
+}
+
+func names(_ columns: [Column]) -> SQL { .joined(columns.map { "\($0)" }) }
+func of(_ alias: Identifier, _ columns: [Column]) -> SQL { .joined(columns.map { $0.of(alias) }) }
