@@ -69,3 +69,8 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// An async function runs where its caller runs, so a closure that a transaction is lent to need not be Sendable.
+for target in package.targets where target.type != .system {
+  target.swiftSettings = [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+}

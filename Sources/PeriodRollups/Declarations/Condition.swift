@@ -12,12 +12,35 @@ public indirect enum Condition: Hashable, Sendable {
   case all([Condition])
 
   /// The columns it looks at.
-  var columns: [Column] {
+  public var columns: [Column] {
     switch self {
     case .always: []
     case .isNull(let column), .isTrue(let column), .isNotTrue(let column): [column]
     case .differs(let column, _): [column]
     case .all(let conditions): conditions.flatMap(\.columns)
+    }
+  }
+
+  /// What makes a row stop to count (`deleted_at = now()`), as an assignment; nil where nothing can.
+  var ending: SQL? {
+    switch self {
+    case .always, .isTrue: nil
+    case .isNull(let column): "\(column) = now()"
+    case .isNotTrue(let column): "\(column) = true"
+    case .differs(let column, let value):
+      "\(column) = \(Parameter("\(column.name.name)_is_not", column.type, constant: value))"
+    case .all(let conditions): conditions.lazy.compactMap(\.ending).first
+    }
+  }
+
+  /// What undoes ``ending``.
+  var beginning: SQL? {
+    switch self {
+    case .always, .isTrue: nil
+    case .isNull(let column): "\(column) = NULL"
+    case .isNotTrue(let column): "\(column) = false"
+    case .differs(let column, _): "\(column) = NULL"
+    case .all(let conditions): conditions.lazy.compactMap(\.beginning).first
     }
   }
 

@@ -77,7 +77,7 @@ public struct Locks: Sendable {
     let keys: SQL = """
       SELECT DISTINCT \(slot("t.\(subject.id)")) AS slot
       FROM \(staging) AS t
-      WHERE NOT known
+      WHERE NOT EXISTS (SELECT FROM \(subject.table) AS k WHERE \(subject.id.of("k")) = \(subject.id.of("t")))
       """
     return Statement("wait for rows ahead of their \(subject.name)", advisory(keys, shared: false))
   }

@@ -66,13 +66,16 @@ extension MostRecent {
       """)
   }
 
-  /// Removes the lens's rows: of a subject that no longer exists.
+  /// Removes the rows of those of the lens's subjects that no longer exist.
   public func dematerialise(_ lens: Lens) -> Statement {
     Statement(
       "remove the rows of \(name)",
       """
       DELETE FROM \(table) AS r
-      WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type))
+      WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND NOT EXISTS (
+        SELECT FROM \(subject.table) AS k
+        WHERE \(subject.id.of("k")) = \(subjectID.of("r")) AND \(subject.exists.sql(of: "k"))
+      )
       """)
   }
 }
@@ -80,4 +83,6 @@ extension MostRecent {
 extension Parameter {
   static let periodTypes = Parameter("period_types", .array(.char))
   static let starts = Parameter("starts", .array(.date))
+  /// How many subjects a chunk has.
+  static let chunkSize = Parameter("chunk_size", .bigint)
 }

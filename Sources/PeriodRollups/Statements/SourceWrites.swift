@@ -97,6 +97,56 @@ public struct SourceWrites: Sendable {
       """)
   }
 
+  /// Whether a row differs from values: one row with a boolean, or none when the row is not there.
+  public func differs(_ columns: [Column]) -> Statement {
+    Statement(
+      "see whether the \(source.name) differs",
+      """
+      SELECT (\(of("s", columns))) IS DISTINCT FROM (\(.joined(columns.map { "\(Self.parameter($0))" })))
+      FROM \(source.table) AS s
+      JOIN \(RowSet.given.relation(of: source, as: "a")) ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
+      """)
+  }
+
+  /// Whether rows are there, deleted or not.
+  public var find: Statement {
+    Statement(
+      "find the \(source.name)",
+      """
+      SELECT 1
+      FROM \(source.table) AS s
+      JOIN \(RowSet.given.relation(of: source, as: "a")) ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
+      """)
+  }
+
+  /// Marks rows deleted by the source's convention; nil where it has none. Rows marked before keep their mark.
+  public var delete: Statement? {
+    source.exists.ending.map { mark("delete \(source.name) rows", $0, where: source.exists.sql(of: "s")) }
+  }
+
+  /// Takes the mark away.
+  public var restore: Statement? {
+    source.exists.beginning.map {
+      mark("restore \(source.name) rows", $0, where: "NOT (\(source.exists.sql(of: "s")))")
+    }
+  }
+
+  private func mark(_ name: String, _ assignment: SQL, where condition: SQL) -> Statement {
+    let touched: SQL = source.updatedAt.map { ", \($0) = now()" } ?? ""
+    return Statement(
+      name,
+      """
+      UPDATE \(source.table) AS s
+      SET \(assignment)\(touched)
+      FROM \(RowSet.given.relation(of: source, as: "a"))
+      WHERE (\(of("s", source.key))) = (a.subject_id, a.row_id) AND \(condition)
+      RETURNING 1
+      """)
+  }
+
+  /// Gives rows to another subject.
+  public var reassign: Statement { update([source.subject]) }
+
   /// Removes rows for good.
   public var destroy: Statement {
     Statement(

@@ -4,7 +4,7 @@ public struct Staging: Sendable {
   public let table: TableName
   let target: TableName
   let key: [Column]
-  let columns: [Column]
+  public let columns: [Column]
   let updatedAt: Column?
   let rowName: String
 

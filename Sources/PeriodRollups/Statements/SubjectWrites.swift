@@ -36,6 +36,56 @@ public struct SubjectWrites: Sendable {
       """)
   }
 
+  /// Whether a subject differs from values: one row with a boolean, or none when it is not there.
+  public func differs(_ columns: [Column]) -> Statement {
+    Statement(
+      "see whether the \(subject.name) differs",
+      """
+      SELECT (\(of("k", columns))) IS DISTINCT FROM (\(.joined(columns.map { "\(SourceWrites.parameter($0))" })))
+      FROM \(subject.table) AS k
+      WHERE \(Lens.subjects.condition(on: subject.id.of("k"), subject.id.type))
+      """)
+  }
+
+  /// Marks subjects deleted by their convention; nil where there is none.
+  public var delete: Statement? {
+    subject.exists.ending.map { mark("delete the \(subject.name)", $0, where: subject.exists.sql(of: "k")) }
+  }
+
+  /// Takes the mark away.
+  public var restore: Statement? {
+    subject.exists.beginning.map {
+      mark("restore the \(subject.name)", $0, where: "NOT (\(subject.exists.sql(of: "k")))")
+    }
+  }
+
+  private func mark(_ name: String, _ assignment: SQL, where condition: SQL) -> Statement {
+    let touched: SQL = subject.updatedAt.map { ", \($0) = now()" } ?? ""
+    return Statement(
+      name,
+      """
+      UPDATE \(subject.table) AS k
+      SET \(assignment)\(touched)
+      WHERE \(Lens.subjects.condition(on: subject.id.of("k"), subject.id.type)) AND \(condition)
+      RETURNING 1
+      """)
+  }
+
+  /// The keys that cut the subjects into chunks of a size, in order; the first chunk has no lower end.
+  public var chunkBounds: Statement {
+    Statement(
+      "cut the \(subject.name) rows into chunks",
+      """
+      SELECT k.id
+      FROM (
+        SELECT \(subject.id.of("k")) AS id, row_number() OVER (ORDER BY \(subject.id.of("k"))) - 1 AS place
+        FROM \(subject.table) AS k
+      ) AS k
+      WHERE k.place > 0 AND k.place % \(Parameter.chunkSize) = 0
+      ORDER BY 1
+      """)
+  }
+
   /// Removes subjects for good; ``destroyRows`` first.
   public var destroy: Statement {
     Statement(
@@ -87,7 +137,7 @@ public struct SubjectWrites: Sendable {
     catalog.registers.flatMap { [$0.dropUncounted(lens), $0.materialise(lens)] }
   }
 
-  /// Removes the rollup rows of subjects that no longer exist.
+  /// Removes the rollup rows of those of the lens's subjects that no longer exist.
   public func dematerialise(_ lens: Lens) -> [Statement] {
     catalog.mostRecent.map { $0.dematerialise(lens) }
   }

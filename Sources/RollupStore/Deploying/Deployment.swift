@@ -1,0 +1,68 @@
+import PeriodRollups
+import Postgres
+
+/// What is set once for a deployment.
+public enum Deployment {
+  /// The reporting time zone, or nil when the database has not been migrated.
+  static func timeZone(_ pool: Pool) async throws -> String? {
+    do {
+      return try await pool.withConnection { connection in
+        try await connection.query("SELECT time_zone FROM rollup.deployment").first?.decode(String.self)
+      }
+    } catch let error as PostgresError
+      where error.sqlState == .undefinedTable || error.sqlState == .invalidSchemaName
+    {
+      return nil
+    }
+  }
+
+  /// The name as the server's time zone data spells it.
+  /// - Throws: ``DeploymentError/unknownTimeZone(_:nearest:)``: only IANA names that the server knows will do.
+  static func validated(timeZone name: String, on connection: Connection) async throws -> String {
+    let names = try await connection.query(
+      """
+      SELECT name FROM pg_timezone_names
+      WHERE name NOT LIKE 'posix%' AND name NOT LIKE 'right/%' AND name NOT IN ('Factory', 'localtime')
+      """
+    ).map { try $0.decode(String.self) }
+    if let exact = names.first(where: { $0.lowercased() == name.lowercased() }) { return exact }
+    throw DeploymentError.unknownTimeZone(name, nearest: nearest(to: name, among: names))
+  }
+}
+
+/// The names that differ least from what was typed, best first; none when nothing is near.
+public func nearest(to text: String, among names: [String], atMost count: Int = 3) -> [String] {
+  let typed = Array(text.lowercased())
+  return names.map { name in
+    (name: name, distance: typed.difference(from: Array(name.lowercased())).count)
+  }
+  .filter { $0.distance <= max(4, typed.count / 2 + 1) || $0.name.lowercased().contains(text.lowercased()) }
+  .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
+  .prefix(count).map(\.name)
+}
+
+/// What can be wrong with a deployment.
+public enum DeploymentError: Error, Hashable, CustomStringConvertible {
+  case notMigrated
+  case unknownTimeZone(String, nearest: [String])
+  case timeZoneIsSet(String, asked: String)
+  case changedMigration(String)
+  case unknownMigration(String)
+
+  public var description: String {
+    switch self {
+    case .notMigrated: "the database has no rollups yet: run 'rollup migrate' first"
+    case .unknownTimeZone(let name, let nearest):
+      "'\(name)' is not a time zone that the server knows. Expected an IANA name such as Asia/Kolkata"
+        + (nearest.isEmpty ? "." : "; near it are \(nearest.joined(separator: ", ")).")
+    case .timeZoneIsSet(let zone, let asked):
+      "the reporting time zone is \(zone) and figures have been derived by it; it cannot become \(asked). "
+        + "Every reading near midnight would change its period."
+    case .changedMigration(let name):
+      "migration \(name) was applied in another form than this program has. Applied migrations are never edited: "
+        + "restore the file, and write the change as a new one."
+    case .unknownMigration(let name):
+      "the database has migration \(name), which this program does not know: it was migrated by a newer version."
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import PeriodRollups
+import Postgres
+
+/// The partitions of the rollups, one a period. Rows of periods without one are in the remainder partition, where
+/// they are as right, so making partitions is a matter of speed (and, later, of closing).
+public struct Partitions: Sendable {
+  let catalog: Catalog
+
+  public init(_ catalog: Catalog) { self.catalog = catalog }
+
+  /// The span `rollup migrate` makes partitions for: from five years before this year to the end of the next.
+  static func horizon(_ connection: Connection) async throws -> PeriodSpan {
+    let year = try await connection.query("SELECT extract(year FROM now())::integer").only.decode(Int.self)
+    return span(fromYear: year - 5, throughYear: year + 1)
+  }
+
+  /// Whole years, kept within those that have periods.
+  public static func span(fromYear first: Int, throughYear last: Int) -> PeriodSpan {
+    let years = CalendarDate.years
+    guard
+      let from = Period(.quarter, year: min(max(first, years.lowerBound), years.upperBound), index: 1),
+      let through = Period(.quarter, year: min(max(last, first, years.lowerBound), years.upperBound), index: 4),
+      let span = PeriodSpan(from: from, through: through)
+    else { return .all }
+    return span
+  }
+
+  /// Makes the partitions that the span lacks, with the rows that the remainder has of them.
+  ///
+  /// Each is made in a short transaction that gives up waiting for a lock after two seconds and tries again, so that
+  /// writers of dates out of range, the only ones that can be in its way, are never kept waiting long.
+  /// - Returns: how many were made.
+  @discardableResult
+  public func ensure(_ span: PeriodSpan, on connection: Connection) async throws -> Int {
+    let existing = Set(
+      try await connection.query(
+        """
+        SELECT n.nspname || '.' || c.relname
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relispartition AND c.relkind = 'r'
+        """
+      ).map { try $0.decode(String.self) })
+    var made = 0
+    for table in catalog.periodTables {
+      for type in table.periods {
+        for period in span.widened(to: type).periods(of: type) {
+          let partition = table.partition(of: period)
+          let name = "\(partition.schema?.name ?? "public").\(partition.table.name)"
+          guard !existing.contains(name) else { continue }
+          try await make(table, period, on: connection)
+          made += 1
+        }
+      }
+    }
+    return made
+  }
+
+  private func make(_ table: any PeriodTable, _ period: Period, on connection: Connection) async throws {
+    let statements = table.createPartition(of: period)
+    do {
+      try await connection.transaction(.readCommitted, retrying: .lockTimeout) { tx in
+        try await tx.execute("SET LOCAL lock_timeout = '2s'")
+        for statement in statements { try await tx.execute(Query(text: statement.text)) }
+      }
+    } catch let error as PostgresError where error.sqlState == .duplicateTable {
+      // Another program made it between the look and the attempt.
+    }
+  }
+}

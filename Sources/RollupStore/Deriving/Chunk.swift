@@ -1,0 +1,57 @@
+import PeriodRollups
+import Postgres
+
+/// A run of subjects by key, the unit of backfill and verification.
+public struct Chunk<Key: PostgresEncodable & Sendable>: Sendable {
+  /// The first key; nil for "from the very first".
+  public let first: Key?
+  /// The key it ends before; nil for "to the very last".
+  public let end: Key?
+
+  public init(first: Key?, end: Key?) {
+    self.first = first
+    self.end = end
+  }
+
+  var lens: Lens {
+    var bounds: Lens.Bounds = []
+    if first != nil { bounds.insert(.below) }
+    if end != nil { bounds.insert(.above) }
+    return .chunk(bounded: bounds)
+  }
+
+  var values: Values {
+    var values: Values = [:]
+    values["first_subject"] = first.map { Bind($0) }
+    values["end_subject"] = end.map { Bind($0) }
+    return values
+  }
+}
+
+extension RollupStore {
+  /// All subjects in chunks of about `size`. Rows of subjects that are not there are in some chunk too.
+  public func chunks<Key: PostgresEncodable & PostgresDecodable & Sendable>(
+    of size: Int, keyedBy: Key.Type = Key.self
+  ) async throws -> [Chunk<Key>] {
+    let statement = try query(
+      SubjectWrites(catalog).chunkBounds, ["chunk_size": Bind(Int64(size))])
+    let bounds = try await pool.withConnection { connection in
+      try await connection.query(statement).map { try $0.decode(Key.self) }
+    }
+    return zip([nil] + bounds, bounds + [nil]).map { Chunk(first: $0, end: $1) }
+  }
+
+  /// The values of a span, widened so that every period type begins and ends with it.
+  func values(of span: PeriodSpan) -> Values {
+    let widened = PeriodType.allCases.reduce(span) { $0.widened(to: $1) }
+    return [
+      Parameter.from.name: Bind(CalendarDay(widened.first.start)),
+      Parameter.to.name: Bind(CalendarDay(widened.last.end)),
+    ]
+  }
+}
+
+extension CalendarDay {
+  /// PostgreSQL counts days from 2000-01-01.
+  init(_ date: CalendarDate) { self.init(daysSince2000: Int32(date.daysSince1970 - 10_957)) }
+}

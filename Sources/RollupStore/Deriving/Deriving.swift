@@ -1,0 +1,85 @@
+import PeriodRollups
+import Postgres
+
+/// What deriving a scope changed.
+public struct Derived: Sendable, Hashable {
+  public var subjects = 0
+  /// Rollup rows added or mended.
+  public var written = 0
+  /// Rollup rows removed because no event stood behind them.
+  public var removed = 0
+
+  public init() {}
+
+  public static func + (a: Self, b: Self) -> Self {
+    var sum = a
+    sum.subjects += b.subjects
+    sum.written += b.written
+    sum.removed += b.removed
+    return sum
+  }
+}
+
+extension RollupStore {
+  /// Makes the rollup rows of a chunk's subjects and a span's periods equal to what the sources say, beside writers.
+  ///
+  /// The subjects are held `FOR SHARE`: removals and transfers of them wait, inserts go on. Rows without an event behind
+  /// them go first; then what is missing or older is added and what is wrong is mended. Rows that are right are not
+  /// rewritten.
+  public func derive<Key: PostgresArrayElement & Sendable>(
+    _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register]
+  ) async throws -> Derived {
+    let values = chunk.values.merging(self.values(of: span)) { $1 }
+    let locks = Locks(catalog.subject)
+    return try await transaction { tx in
+      // A chunk's joins are over tens of thousands of rows: the plan for these values, not for any.
+      try await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+      var derived = Derived()
+      derived.subjects = try await tx.execute(query(locks.subjects(chunk.lens, for: .share), values))
+      for rollup in rollups {
+        derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
+        derived.written += try await tx.execute(
+          query(rollup.materialise(chunk.lens, inSpan: true), values))
+      }
+      for register in registers {
+        derived.removed += try await tx.execute(query(register.dropUncounted(chunk.lens), values))
+        derived.written += try await tx.execute(query(register.materialise(chunk.lens), values))
+      }
+      return derived
+    }
+  }
+
+  private func dropUnfounded<Key: PostgresArrayElement & Sendable>(
+    _ rollup: MostRecent, _ chunk: Chunk<Key>, _ values: Values, in tx: borrowing Transaction
+  ) async throws -> Int {
+    let rows = try await tx.query(query(rollup.unfounded(chunk.lens), values))
+    guard !rows.isEmpty else { return 0 }
+    var (subjects, types, starts, ids): ([Key], [String], [CalendarDay], [Key]) = ([], [], [], [])
+    for row in rows {
+      let (subject, type, start, id) = try row.decode((Key, String, CalendarDay, Key).self)
+      subjects.append(subject)
+      types.append(type)
+      starts.append(start)
+      ids.append(id)
+    }
+    return try await tx.execute(
+      query(
+        rollup.dropUnfounded,
+        [
+          "subject_ids": Bind(subjects), "period_types": Bind(types), "starts": Bind(starts),
+          "row_ids": Bind(ids), "period_starts": Bind(Array(Set(starts))),
+        ]))
+  }
+
+  /// Makes a count equal to what the sources say, and folds it, beside writers.
+  public func derive(_ count: PeriodCount, in span: PeriodSpan) async throws -> Derived {
+    let values = values(of: span)
+    return try await transaction { tx in
+      var derived = Derived()
+      try await tx.execute(query(count.maintenance))
+      derived.written = try await tx.execute(query(count.mend, values))
+      try await tx.execute(query(count.fold))
+      return derived
+    }
+  }
+}

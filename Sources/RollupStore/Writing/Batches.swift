@@ -1,0 +1,134 @@
+import PeriodRollups
+import Postgres
+
+/// How many rows of a batch were new, were corrected, and were there already.
+public struct BatchOutcome: Sendable, Hashable {
+  public var inserted = 0
+  public var changed = 0
+  public var unchanged = 0
+
+  public init() {}
+
+  public static func + (a: Self, b: Self) -> Self {
+    var sum = a
+    sum.inserted += b.inserted
+    sum.changed += b.changed
+    sum.unchanged += b.unchanged
+    return sum
+  }
+}
+
+extension RollupStore {
+  /// Writes many rows of a source in one transaction, set by set. New rows are inserted; rows that are there with
+  /// other values become as given; rows that are there as given cost a comparison. `fill` puts the rows into the
+  /// staging table, by COPY or INSERT, its columns in the order of `Staging.columns`; it runs again when the
+  /// transaction has to.
+  ///
+  /// - Parameter sourcesOnly: leave the rollups to a later backfill.
+  public func write(
+    _ source: Source, on connection: Connection, sourcesOnly: Bool = false,
+    fill: (borrowing Transaction, Staging) async throws -> Void
+  ) async throws -> BatchOutcome {
+    try await connection.transaction(.readCommitted, retrying: .batch) { tx in
+      try await write(source, in: tx, sourcesOnly: sourcesOnly, fill: fill)
+    }
+  }
+
+  /// As ``write(_:on:sourcesOnly:fill:)``, in the caller's transaction.
+  public func write(
+    _ source: Source, in tx: borrowing Transaction, sourcesOnly: Bool = false,
+    fill: (borrowing Transaction, Staging) async throws -> Void
+  ) async throws -> BatchOutcome {
+    try check(tx)
+    let staging = Staging(source)
+    try await tx.execute(query(staging.create))
+    try await fill(tx, staging)
+    let (writes, locks) = (SourceWrites(source, in: catalog), Locks(catalog.subject))
+    var outcome = BatchOutcome()
+    try await tx.execute(Query(text: "ANALYZE \(staging.table)"))
+    try await tx.execute(query(staging.keepLast))
+    if !sourcesOnly {
+      _ = try await tx.pipeline([
+        query(locks.absence(in: staging.table, source.subject)),
+        query(locks.subjects(.staged(staging.table, source.subject), for: .noKeyUpdate)),
+      ])
+    }
+    outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
+    outcome.changed = try await tx.execute(query(staging.markKnown))
+    if outcome.changed > 0 {
+      let rows = RowSet.changed(staging.table)
+      if sourcesOnly {
+        try await tx.execute(query(staging.updateKnown))
+      } else {
+        try await change(rows, writes, by: staging, in: tx)
+      }
+    }
+    outcome.inserted = try await tx.execute(query(staging.insertNew))
+    if outcome.inserted > 0, !sourcesOnly {
+      for statement in writes.addNew(from: staging) { try await tx.execute(query(statement)) }
+    }
+    return outcome
+  }
+
+  /// The protocol of a change (``SourcePath``), for the known rows of a staging table.
+  private func change(
+    _ rows: RowSet, _ writes: SourceWrites, by staging: Staging, in tx: borrowing Transaction
+  ) async throws {
+    for statement in writes.add(rows) { try await tx.execute(query(statement)) }
+    let starts = try await tx.query(query(writes.periods(of: rows))).map {
+      try $0.decode(CalendarDay.self)
+    }
+    for statement in starts.isEmpty ? [] : writes.takeAway(rows) {
+      try await tx.execute(query(statement, [Parameter.periodStarts.name: Bind(starts)]))
+    }
+    try await tx.execute(query(staging.updateKnown))
+    for statement in writes.add(rows) { try await tx.execute(query(statement)) }
+  }
+
+  /// Writes many subjects, as ``write(_:on:sourcesOnly:fill:)`` does rows.
+  public func writeSubjects(
+    on connection: Connection, sourcesOnly: Bool = false,
+    fill: (borrowing Transaction, Staging) async throws -> Void
+  ) async throws -> BatchOutcome {
+    try await connection.transaction(.readCommitted, retrying: .batch) { tx in
+      try await writeSubjects(in: tx, sourcesOnly: sourcesOnly, fill: fill)
+    }
+  }
+
+  /// As ``writeSubjects(on:sourcesOnly:fill:)``, in the caller's transaction.
+  public func writeSubjects(
+    in tx: borrowing Transaction, sourcesOnly: Bool = false,
+    fill: (borrowing Transaction, Staging) async throws -> Void
+  ) async throws -> BatchOutcome {
+    try check(tx)
+    let staging = Staging(catalog.subject)
+    try await tx.execute(query(staging.create))
+    try await fill(tx, staging)
+    let (writes, locks) = (SubjectWrites(catalog), Locks(catalog.subject))
+    let lens = Lens.staged(staging.table, catalog.subject.id)
+    let all = catalog.subject.columns
+    var outcome = BatchOutcome()
+    func run(_ statements: [Statement]) async throws {
+      for statement in statements { try await tx.execute(query(statement)) }
+    }
+    try await tx.execute(Query(text: "ANALYZE \(staging.table)"))
+    try await tx.execute(query(staging.keepLast))
+    if !sourcesOnly {
+      _ = try await tx.pipeline([
+        query(locks.arrival(in: staging.table)), query(locks.subjects(lens, for: .update)),
+      ])
+    }
+    outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
+    outcome.changed = try await tx.execute(query(staging.markKnown))
+    if outcome.changed > 0 {
+      if !sourcesOnly { try await run(writes.count(lens, times: -1, changing: all)) }
+      try await tx.execute(query(staging.updateKnown))
+    }
+    outcome.inserted = try await tx.execute(query(staging.insertNew))
+    guard !sourcesOnly, outcome.changed + outcome.inserted > 0 else { return outcome }
+    try await run(writes.count(lens, times: 1, changing: all))
+    if outcome.changed > 0 { try await run(writes.dematerialise(lens)) }
+    try await run(writes.rederive(lens))
+    return outcome
+  }
+}
