@@ -47,23 +47,28 @@ let package = Package(
       name: "Reports",
       dependencies: ["Hypertension", "RollupStore", "CSV"], path: "Reports/Library"),
 
-    // The commands.
+    // The commands, and what they share.
+    .target(
+      name: "Commands",
+      dependencies: [
+        "Hypertension", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Hypertension", "RollupStore", "CSV", "CZlib",
+        "Commands", "Hypertension", "RollupStore", "CSV", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "rollup-backfill",
       dependencies: [
-        "Backfill", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Backfill", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Backfill/Command"),
     .executableTarget(
       name: "report",
       dependencies: [
-        "Reports", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Reports", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Reports/Command"),
   ],

@@ -28,6 +28,9 @@ public struct LocalServer: Sendable {
 
   private var systemUser: String? { getuid() == 0 ? "postgres" : nil }
 
+  /// Whether the server was made to the end, its database too.
+  private var isComplete: Bool { FileManager.default.fileExists(atPath: home + "/complete") }
+
   /// Short, because a socket's path may have 107 bytes at most; one for each home and user.
   private var socketFolder: String {
     // FNV-1a: the same in every process, which Swift's Hasher is not.
@@ -42,15 +45,16 @@ public struct LocalServer: Sendable {
   /// - Returns: ``url``.
   @discardableResult
   public func start() async throws -> String {
-    if await isAnswering() { return url }
+    if isComplete, await isAnswering() { return url }
     return try await withLock {
-      if await isAnswering() { return url }
+      if isComplete, await isAnswering() { return url }
       let installation = try await Installation.find()
       let folder = try await serverFolder()
       try await create(in: folder, installation)
       try prepareSocketFolder()
       try await launch(folder, installation)
       try await createDatabase()
+      try "".write(toFile: home + "/complete", atomically: true, encoding: .utf8)
       return url
     }
   }
@@ -159,6 +163,7 @@ public struct LocalServer: Sendable {
 
   private func launch(_ folder: String, _ installation: Installation) async throws {
     let data = folder + "/data"
+    if await isAnswering() { return }
     if serverProcess(folder) == nil {
       // Left by a server that was killed; its number may belong to another program by now.
       try? FileManager.default.removeItem(atPath: data + "/postmaster.pid")

@@ -14,6 +14,11 @@ public struct Partitions: Sendable {
     return span(fromYear: year - 5, throughYear: year + 1)
   }
 
+  /// The last month that partitions are made for: where a backfill without an end goes to.
+  public static func lastPeriod(_ pool: Pool) async throws -> Period {
+    try await pool.withConnection { try await horizon($0) }.last
+  }
+
   /// Whole years, kept within those that have periods.
   public static func span(fromYear first: Int, throughYear last: Int) -> PeriodSpan {
     let years = CalendarDate.years

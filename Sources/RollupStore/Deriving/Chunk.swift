@@ -41,6 +41,12 @@ extension RollupStore {
     return zip([nil] + bounds, bounds + [nil]).map { Chunk(first: $0, end: $1) }
   }
 
+  /// How many subjects there are.
+  public func subjectCount() async throws -> Int {
+    let count = Query(text: "SELECT count(*) FROM \(catalog.subject.table)")
+    return try await pool.withConnection { try await $0.query(count).only.decode(Int.self) }
+  }
+
   /// The values of a span, widened so that every period type begins and ends with it.
   func values(of span: PeriodSpan) -> Values {
     let widened = PeriodType.allCases.reduce(span) { $0.widened(to: $1) }

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Commands
+import Foundation
+import Postgres
+
+/// `rollup db`: the private server.
+struct DatabaseCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "db",
+    abstract: "The private PostgreSQL server, used when no other database is configured.",
+    discussion: "Its files are in $ROLLUP_HOME, else .rollup in the current folder. It listens on a Unix socket only.",
+    subcommands: [Start.self, Stop.self, Status.self, URLCommand.self])
+
+  /// The private server of this folder, whatever other database is configured.
+  static func server() throws -> LocalServer {
+    var environment: [String: String] = [:]
+    environment["ROLLUP_HOME"] = ProcessInfo.processInfo.environment["ROLLUP_HOME"]
+    guard case .privateServer(let home) = try DatabaseAddress.resolve(url: nil, environment: environment)
+    else { throw Failure.usage("ROLLUP_HOME names no folder") }
+    return LocalServer(home: home)
+  }
+
+  struct Start: Command {
+    static let configuration = CommandConfiguration(abstract: "Start it, making it first if there is none.")
+
+    func execute() async throws {
+      let server = try DatabaseCommand.server()
+      Terminal.print(try await server.start())
+    }
+  }
+
+  struct Stop: Command {
+    static let configuration = CommandConfiguration(abstract: "Stop it; the data stays.")
+
+    func execute() async throws {
+      let stopped = try await DatabaseCommand.server().stop()
+      Terminal.say(stopped ? "stopped" : "it was not running")
+    }
+  }
+
+  struct Status: Command {
+    static let configuration = CommandConfiguration(abstract: "Say whether it runs. Exit code 3 when it does not.")
+
+    func execute() async throws {
+      let server = try DatabaseCommand.server()
+      switch await server.status() {
+      case .notCreated: Terminal.print("not created; 'rollup db start' makes it in \(server.home)")
+      case .stopped: Terminal.print("stopped; its files are in \(server.home)")
+      case .running(let pid):
+        Terminal.print("running, process \(pid), \(server.url)")
+        return
+      }
+      throw ExitCode(3)
+    }
+  }
+
+  struct URLCommand: Command {
+    static let configuration = CommandConfiguration(
+      commandName: "url", abstract: "Print its URL, for psql and others.")
+
+    func execute() async throws { Terminal.print(try DatabaseCommand.server().url) }
+  }
+}

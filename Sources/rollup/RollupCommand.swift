@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// The `rollup` command: everything but backfilling and reports, which have commands of their own.
+@main
+struct RollupCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rollup",
+    abstract: "Keeps the most recent reading of each patient in each month and quarter.",
+    discussion: """
+      To begin: 'rollup migrate --time-zone Asia/Kolkata', then 'rollup import csv' or 'rollup sample-data', \
+      'rollup-backfill --from 2020-01', and 'report district-bp --quarter 2024Q2'.
+      """,
+    subcommands: [
+      DatabaseCommand.self, MigrateCommand.self, ExplainCommand.self, VerifyCommand.self,
+    ])
+}
