@@ -43,3 +43,14 @@ public struct SpanOptions: ParsableArguments {
     return span
   }
 }
+
+extension Period {
+  /// For an option's `transform` that wants one type.
+  public static func parse(_ text: String, as type: PeriodType) throws -> Period {
+    do {
+      return try Period(parsing: text, as: type)
+    } catch {
+      throw ValidationError(error.description)
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Commands
+import Foundation
+import Hypertension
+import PeriodRollups
+import Reports
+
+/// `report district-bp`.
+struct DistrictBPCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "district-bp",
+    abstract: "Registrations, care, control and cohorts of each facility, block, district and state.",
+    discussion: "For example: report district-bp --quarter 2024Q2 --district Bathinda --output bathinda.csv")
+
+  enum FormatName: String, CaseIterable, ExpressibleByArgument { case csv, json, table }
+
+  @OptionGroup var database: DatabaseOptions
+
+  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
+  var quarter: Period?
+
+  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
+  var month: Period?
+
+  @Option(help: "Only this district.")
+  var district: String?
+
+  @Option(help: "Only this state.")
+  var state: String?
+
+  @Option(help: "csv, json or table. Default: table on a terminal, csv otherwise.")
+  var format: FormatName?
+
+  @Option(help: "Write to this file instead of standard output.")
+  var output: String?
+
+  @Option(
+    help: "Count blood pressure as controlled below these limits, in mmHg.",
+    transform: { text in
+      guard let limits = ControlLimits(text) else {
+        throw ValidationError("'\(text)' is not a pair of limits in mmHg. They look like 140/90.")
+      }
+      return limits
+    })
+  var controlledBelow: ControlLimits = .standard
+
+  @Flag(help: "Leave text in CSV as it is that a spreadsheet would take for a formula.")
+  var raw = false
+
+  var databaseDescription: String? { database.described }
+
+  func validate() throws {
+    guard (quarter == nil) != (month == nil) else {
+      throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
+    }
+  }
+
+  func execute() async throws {
+    guard let period = quarter ?? month else { return }
+    // Planning a report's query for its values takes less than compiling it would.
+    let pool = try await database.pool(size: 1, setUp: ["SET jit = off"])
+    let table: ReportTable
+    do {
+      table = try await DistrictBP(
+        period, district: district, state: state, limits: controlledBelow
+      ).make(pool)
+    } catch let error as DistrictBP.UnknownRegion {
+      throw Failure.usage(error.description)
+    }
+    await pool.close()
+    if table.rows.allSatisfy(\.isZero) {
+      Terminal.say("no data: nobody is registered and nothing was recorded up to the end of \(period)")
+    }
+    let toTerminal = output == nil && Terminal.outputIsTerminal
+    try write(table, as: format ?? (toTerminal ? .table : .csv))
+  }
+
+  private func write(_ table: ReportTable, as name: FormatName) throws {
+    let plain = !Terminal.outputIsTerminal || output != nil
+      || ProcessInfo.processInfo.environment["NO_COLOR"]?.isEmpty == false
+    let format: any Format =
+      switch name {
+      case .csv: CSVFormat(raw: raw)
+      case .json: JSONFormat()
+      case .table: TableFormat(width: Terminal.width, colour: !plain)
+      }
+    var bytes: [UInt8] = []
+    try format.write(table) { bytes += $0 }
+    guard let output else { return FileHandle.standardOutput.write(Data(bytes)) }
+    do {
+      // Under another name first: the file is there whole or not at all.
+      try Data(bytes).write(to: URL(fileURLWithPath: output), options: .atomic)
+    } catch {
+      throw Failure(code: 73, "cannot write \(output): \(error.localizedDescription)")
+    }
+  }
+}
+
+extension ReportTable.Row {
+  /// Whether it counts nothing.
+  fileprivate var isZero: Bool {
+    cells.dropLast().allSatisfy { cell in
+      if case .integer(let number) = cell { return number == 0 }
+      return true
+    }
+  }
+}

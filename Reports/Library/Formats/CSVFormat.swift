@@ -1,0 +1,25 @@
+import CSV
+
+/// RFC 4180, a header and one record a row.
+public struct CSVFormat: Format {
+  private let writer: CSVWriter
+
+  /// - Parameter raw: leave text as it is that a spreadsheet would take for a formula.
+  public init(raw: Bool = false) { writer = CSVWriter(raw: raw) }
+
+  public func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws {
+    try output(writer.record(table.columns.map { .text($0.name) }))
+    for row in table.rows {
+      try output(
+        writer.record(
+          row.cells.map { cell in
+            switch cell {
+            case .text(let text): .text(text)
+            case .integer(let number): .integer(number)
+            case .rate(let tenths): .number("\(tenths / 10).\(tenths % 10)")
+            case .empty: .empty
+            }
+          }))
+    }
+  }
+}

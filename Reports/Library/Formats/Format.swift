@@ -1,0 +1,4 @@
+/// A way to write a finished report. Bytes go to `output` as they come, row by row.
+public protocol Format: Sendable {
+  func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws
+}
