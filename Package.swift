@@ -71,6 +71,9 @@ let package = Package(
         "Reports", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Reports/Command"),
+
+    // The tests.
+    .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
   ],
   swiftLanguageModes: [.v6]
 )
