@@ -73,6 +73,10 @@ let package = Package(
       path: "Reports/Command"),
 
     // The tests.
+    .target(
+      name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
+      path: "Tests/TestSupport"),
+    .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
   ],
   swiftLanguageModes: [.v6]
