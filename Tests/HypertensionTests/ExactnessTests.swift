@@ -23,12 +23,12 @@ import Testing
         for writer in 0..<8 {
           group.addTask {
             var history = RandomHistory(store, seed: seed &* 1000 &+ UInt64(writer))
-            for _ in 0..<120 { try await history.step() }
+            for _ in 0..<50 { try await history.step() }
           }
         }
         // A backfill all the while, over everything and in small chunks.
         group.addTask {
-          for _ in 0..<12 {
+          for _ in 0..<8 {
             try await Backfilling.everything(store.rollups)
             try await Task.sleep(for: .milliseconds(20))
           }
@@ -45,7 +45,7 @@ import Testing
   func aLoneHistoryIsExactAfterEveryStep(seed: UInt64) async throws {
     try await TestDatabase.migrated(timeZone: "America/St_Johns", size: 2) { database, store in
       var history = RandomHistory(store, seed: seed, patients: 3, rows: 4)
-      for step in 0..<150 {
+      for step in 0..<80 {
         try await history.step()
         let drift = try await Backfilling.drift(store.rollups)
         #expect(drift.isEmpty, "seed \(seed), step \(step): \(drift.prefix(3))")

@@ -62,7 +62,8 @@ public struct TestCluster: Sendable {
     posix_spawnattr_init(&attributes)
     // A group of its own: Ctrl-C of the tests must not reach it.
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    let arguments = ["/bin/sh", "-c", "cat; \(command)"].map { strdup($0) } + [nil]
+    let line: [String] = ["/bin/sh", "-c", "cat; \(command)"]
+    let arguments = line.map { strdup($0) } + [nil]
     defer { arguments.forEach { free($0) } }
     var pid: pid_t = 0
     guard posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environ) == 0 else {

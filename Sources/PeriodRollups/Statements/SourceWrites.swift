@@ -31,7 +31,9 @@ public struct SourceWrites: Sendable {
   ///
   /// The subject's `KEY SHARE` makes a transfer, which takes `FOR UPDATE`, wait for this transaction or be seen by it.
   public var insert: Statement {
-    let writes = fed.map { rollup, input in
+    // PostgreSQL runs writing subqueries that nothing reads last to first (nodeModifyTable.c), so they are written in reverse
+    // to lock rows in the catalog's order, as every other statement does.
+    let writes = fed.reversed().map { rollup, input in
       let rows: SQL = """
         SELECT \(of("e", [rollup.subjectID])), p.period_type, p.period_start, \
         \(.joined(rollup.content.map { $0.of(subject.carried.contains($0) ? "k" : "e") }))

@@ -70,6 +70,11 @@ public actor Connection {
     return first
   }
 
+  /// As ``prepared(_:)``, outside a transaction, and again when PostgreSQL aborted it so that others could go on.
+  public nonisolated func prepared(_ query: Query, retrying: RetryPolicy) async throws -> Rows {
+    try await retry(retrying) { try await prepared(query) }
+  }
+
   /// Runs a statement and says how many rows it affected.
   @discardableResult
   public func execute(_ query: Query) async throws -> Int { try await self.query(query).affected }
@@ -147,14 +152,21 @@ public actor Connection {
     _ isolation: Isolation = .readCommitted, readOnly: Bool = false, retrying: RetryPolicy = .none,
     _ body: (borrowing Transaction) async throws -> T
   ) async throws -> T {
+    try await retry(retrying) { try await attemptTransaction(isolation, readOnly: readOnly, body) }
+  }
+
+  private nonisolated func retry<T: Sendable>(_ policy: RetryPolicy, _ body: () async throws -> T)
+    async throws -> T
+  {
     var attempt = 1
     while true {
       do {
-        return try await attemptTransaction(isolation, readOnly: readOnly, body)
+        return try await body()
       } catch let error as PostgresError {
-        guard let delay = retrying.delay(after: error, attempt: attempt, random: .random(in: 0...1))
+        guard let delay = policy.delay(after: error, attempt: attempt, random: .random(in: 0...1))
         else { throw error }
-        logger.debug("transaction run again", metadata: ["attempt": "\(attempt)", "state": "\(error.sqlState?.rawValue ?? "-")"])
+        logger.debug(
+          "run again", metadata: ["attempt": "\(attempt)", "state": "\(error.sqlState?.rawValue ?? "-")"])
         try await Task.sleep(for: delay)
         attempt += 1
       }
@@ -199,13 +211,19 @@ public actor Connection {
     guard let session else { throw PostgresError(.connectionLost, "the connection is closed") }
     let canceller = session.canceller
     return try await withTaskCancellationHandler {
-      canceller.arm()
-      defer { canceller.disarm() }
-      guard !Task.isCancelled else { throw PostgresError(.cancelled, "the task was cancelled") }
-      return try body(session)
+      // Through `self`: a closure that does not mention the actor runs elsewhere, on one of the few threads all tasks share,
+      // and enough statements that wait for each other's locks would stop the program.
+      try self.block(on: session, body)
     } onCancel: {
       canceller.cancel()
     }
+  }
+
+  private func block<T>(on session: Session, _ body: (Session) throws -> T) throws -> T {
+    session.canceller.arm()
+    defer { session.canceller.disarm() }
+    guard !Task.isCancelled else { throw PostgresError(.cancelled, "the task was cancelled") }
+    return try body(session)
   }
 }
 

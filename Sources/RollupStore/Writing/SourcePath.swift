@@ -24,7 +24,7 @@ public struct SourcePath<Key: PostgresArrayElement & Hashable & Sendable>: Senda
   public func insert(_ id: Key, of subject: Key, _ values: Values) async throws -> Bool {
     let statement = try store.query(writes.insert, values)
     let found = try await store.pool.withConnection { connection in
-      try Found(await connection.prepared(statement))
+      try Found(await connection.prepared(statement, retrying: .transient))
     }
     if found.subject { return found.written }
     return try await store.transaction { tx in
