@@ -1,0 +1,28 @@
+#!/bin/sh
+# What `make demo` shows: a database of its own, an invented programme, its rollups, and a district's report.
+set -eu
+bin=$1
+quarter=$2
+
+say() { printf '\n\033[1m$ %s\033[0m\n' "$*" >&2; }
+run() { say "$(basename "$1") $(shift; echo "$*")"; "$@"; }
+
+# The demo keeps to a private server, whatever else is configured.
+unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
+
+run "$bin/rollup" migrate --time-zone Asia/Kolkata
+run "$bin/rollup" sample-data --patients 20000 --seed 1 --from 2022-01 --to 2024-12
+run "$bin/rollup-backfill" --from 2022-01 --to 2024-12
+district=$(psql "$("$bin/rollup" db url)" -XAtc 'SELECT district FROM facilities GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1')
+run "$bin/report" district-bp --quarter "$quarter" --district "$district" --format table
+
+cat >&2 <<END
+
+What to try next, with $bin on your PATH:
+  report district-bp --quarter $quarter --output $quarter.csv       the whole country, as CSV
+  report district-bp --month 2024-06 --controlled-below 130/80
+  rollup explain blood-pressure                                    every statement derived from the declaration
+  rollup verify                                                    the rollups against the plain query
+  rollup import csv --template my-data                             empty CSV files to fill with your own
+  rollup db stop                                                   stop the private server; its data is in .rollup
+END
