@@ -56,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Commands", "Hypertension", "RollupStore", "CSV", "CZlib",
+        "Commands", "Hypertension", "RollupStore", "Postgres", "CSV", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
