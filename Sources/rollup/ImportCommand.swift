@@ -8,7 +8,7 @@ import Postgres
 struct ImportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import", abstract: "Import facilities, patients, readings and visits from files.",
-    subcommands: [ImportFHIR.self])
+    subcommands: [ImportFHIR.self, ImportCSV.self])
 }
 
 /// What both imports have in common.

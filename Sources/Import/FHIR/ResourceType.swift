@@ -25,37 +25,50 @@ enum ResourceType: String, CaseIterable, Sendable {
   /// The fields of a line after file and line number; nil when it has nothing to do with blood pressure.
   /// - Throws: ``FHIR/Reject``.
   func fields(_ line: Data, _ decoder: JSONDecoder) throws -> [String?]? {
-    guard let kind = try? decoder.decode(Kind.self, from: line) else {
+    switch self {
+    case .organization: try read(line, decoder, Self.organization)
+    case .patient: try read(line, decoder, Self.patient)
+    case .condition: try read(line, decoder, Self.condition)
+    case .encounter: try read(line, decoder, Self.encounter)
+    case .observation: try read(line, decoder, Self.observation)
+    }
+  }
+
+  private func read<R: Decodable>(
+    _ line: Data, _ decoder: JSONDecoder, _ fields: (R) throws -> [String?]?
+  ) throws -> [String?]? {
+    guard let envelope = try? decoder.decode(Envelope<R>.self, from: line) else {
       throw FHIR.Reject(id: nil, reason: "the line is not a JSON object of a FHIR resource")
     }
-    guard kind.resourceType == rawValue else {
-      throw FHIR.Reject(id: kind.id, reason: "resourceType: expected \(rawValue)")
+    guard envelope.resourceType == rawValue else {
+      throw FHIR.Reject(id: envelope.id, reason: "resourceType: expected \(rawValue)")
     }
     do {
-      let fields = try read(line, decoder)
+      let fields = try fields(envelope.resource.get())
       guard fields?.contains(where: { $0?.utf8.contains(0) == true }) != true else {
         throw FHIR.Reject(id: nil, reason: "a text has a NUL character")
       }
       return fields
     } catch let error as DecodingError {
-      throw FHIR.Reject(id: kind.id, reason: Self.reason(error))
+      throw FHIR.Reject(id: envelope.id, reason: Self.reason(error))
     } catch let reject as FHIR.Reject {
-      throw FHIR.Reject(id: reject.id ?? kind.id, reason: reject.reason)
+      throw FHIR.Reject(id: reject.id ?? envelope.id, reason: reject.reason)
     }
   }
 
-  private struct Kind: Decodable {
-    var resourceType: String?
-    var id: String?
-  }
+  /// The resource, and what names it when the rest cannot be read.
+  private struct Envelope<R: Decodable>: Decodable {
+    let resourceType: String?
+    let id: String?
+    let resource: Result<R, any Error>
 
-  private func read(_ line: Data, _ decoder: JSONDecoder) throws -> [String?]? {
-    switch self {
-    case .organization: try Self.organization(decoder.decode(FHIR.Organization.self, from: line))
-    case .patient: try Self.patient(decoder.decode(FHIR.Patient.self, from: line))
-    case .condition: try Self.condition(decoder.decode(FHIR.Condition.self, from: line))
-    case .encounter: try Self.encounter(decoder.decode(FHIR.Encounter.self, from: line))
-    case .observation: try Self.observation(decoder.decode(FHIR.Observation.self, from: line))
+    enum CodingKeys: CodingKey { case resourceType, id }
+
+    init(from decoder: any Decoder) throws {
+      let names = try decoder.container(keyedBy: CodingKeys.self)
+      resourceType = try names.decodeIfPresent(String.self, forKey: .resourceType)
+      id = try? names.decodeIfPresent(String.self, forKey: .id)
+      resource = Result { try R(from: decoder) }
     }
   }
 
