@@ -41,6 +41,9 @@ let package = Package(
       ]),
     .target(name: "Hypertension", dependencies: ["RollupStore", "PeriodRollups", "Postgres"]),
     .target(
+      name: "Import",
+      dependencies: ["Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib"]),
+    .target(
       name: "Backfill",
       dependencies: ["Hypertension", "RollupStore"], path: "Backfill/Runner"),
     .target(
@@ -56,7 +59,7 @@ let package = Package(
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Commands", "Hypertension", "RollupStore", "CSV", "CZlib",
+        "Commands", "Hypertension", "Import", "RollupStore", "Postgres",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -77,6 +80,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
+    .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
   ],
   swiftLanguageModes: [.v6]

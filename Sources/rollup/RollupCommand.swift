@@ -11,6 +11,7 @@ struct RollupCommand: AsyncParsableCommand {
       'rollup-backfill --from 2020-01', and 'report district-bp --quarter 2024Q2'.
       """,
     subcommands: [
-      DatabaseCommand.self, MigrateCommand.self, ExplainCommand.self, VerifyCommand.self,
+      DatabaseCommand.self, MigrateCommand.self, ImportCommand.self, SampleDataCommand.self,
+      ExplainCommand.self, VerifyCommand.self,
     ])
 }

@@ -59,5 +59,5 @@ extension RollupStore {
 
 extension CalendarDay {
   /// PostgreSQL counts days from 2000-01-01.
-  init(_ date: CalendarDate) { self.init(daysSince2000: Int32(date.daysSince1970 - 10_957)) }
+  public init(_ date: CalendarDate) { self.init(daysSince2000: Int32(date.daysSince1970 - 10_957)) }
 }

@@ -1,0 +1,104 @@
+/// The four CSV files that are imported: their columns, what a value must be, and an example for the template.
+public enum CSVKind: String, CaseIterable, Sendable {
+  case facilities, patients, readings, visits
+
+  public struct Column: Sendable {
+    public let name: String
+    /// The header must have it; its values may still be empty where `isRequired` is false.
+    public let isRequired: Bool
+    let value: Value
+    /// Two rows that show how it is written.
+    let examples: [String]
+
+    init(_ name: String, _ value: Value, required: Bool = false, _ examples: String...) {
+      (self.name, self.value, isRequired, self.examples) = (name, value, required, examples)
+    }
+  }
+
+  enum Value: Sendable {
+    case text, time, boolean
+    /// A whole number after rounding half away from zero.
+    case number(ClosedRange<Int>)
+  }
+
+  public var columns: [Column] {
+    switch self {
+    case .facilities:
+      [
+        Column("id", .text, required: true, "F001", "F002"),
+        Column("name", .text, required: true, "PHC Neemgaon", "CHC Talakheda"),
+        Column("state", .text, "Ambarvan", "Ambarvan"),
+        Column("district", .text, "Arvigarh", "Arvigarh"),
+        Column("block", .text, "Neemgaon", ""), Column("size", .text, "small", "medium"),
+      ]
+    case .patients:
+      [
+        Column("id", .text, required: true, "P001", "P002"),
+        Column("registered_at", .time, "2024-01-15T09:30:00+05:30", "2024-02-01"),
+        Column("registration_facility_id", .text, "F001", "F001"),
+        Column("assigned_facility_id", .text, "F001", "F002"),
+        Column("hypertensive", .boolean, "true", "false"), Column("died_at", .time, "", ""),
+        Column("deleted_at", .time, "", ""),
+      ]
+    case .readings:
+      [
+        Column("id", .text, required: true, "B001", "B002"),
+        Column("patient_id", .text, required: true, "P001", "P001"),
+        Column("facility_id", .text, "F001", ""),
+        Column("systolic", .number(20...400), required: true, "148", "132"),
+        Column("diastolic", .number(10...300), required: true, "92", "84"),
+        Column("recorded_at", .time, "2024-01-15T09:35:00+05:30", "2024-02-14 10:05"),
+        Column("deleted_at", .time, "", ""),
+      ]
+    case .visits:
+      [
+        Column("id", .text, required: true, "V001", "V002"),
+        Column("patient_id", .text, required: true, "P001", "P002"),
+        Column("facility_id", .text, "F001", "F002"),
+        Column("visited_at", .time, "2024-03-12T11:00:00+05:30", "2024-03-15"),
+        Column("deleted_at", .time, "", ""),
+      ]
+    }
+  }
+
+  /// A file to begin from: the header and two rows.
+  public var template: String {
+    ([columns.map(\.name)] + (0..<2).map { row in columns.map { $0.examples[row] } })
+      .map { $0.joined(separator: ",") + "\n" }.joined()
+  }
+
+  var copy: String {
+    "COPY raw_\(rawValue) (file, line, \(columns.map(\.name).joined(separator: ", "))) FROM STDIN"
+  }
+}
+
+extension CSVKind.Value {
+  /// As it is copied; nil when it is not such a value.
+  func canonical(_ text: String) -> String? {
+    switch self {
+    case .text: text.utf8.contains(0) ? nil : text
+    case .time: TimeText.canonical(text)
+    case .boolean:
+      switch text.lowercased() {
+      case "true", "yes", "1": "t"
+      case "false", "no", "0": "f"
+      default: nil
+      }
+    case .number(let range):
+      Double(text).flatMap { number in
+        guard number.magnitude < 1_000_000 else { return nil }
+        let whole = Int(number.rounded(.toNearestOrAwayFromZero))
+        return range.contains(whole) ? String(whole) : nil
+      }
+    }
+  }
+
+  var expected: String {
+    switch self {
+    case .text: "text without NUL characters"
+    case .time: "a date or a time such as 2024-06-30T09:15:00+05:30"
+    case .boolean: "true or false"
+    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+    }
+  }
+}

@@ -1,0 +1,7 @@
+/// Why an import cannot be done: a file that is missing or corrupt, a header that is not understood. Rows are not
+/// failures; they are rejected one by one.
+public struct ImportFailure: Error, Hashable, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

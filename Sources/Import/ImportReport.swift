@@ -1,0 +1,32 @@
+import RollupStore
+
+/// What became of the rows of an import.
+public struct ImportReport: Sendable, Hashable {
+  /// One of the four source tables.
+  public struct Table: Sendable, Hashable {
+    public let name: String
+    public let outcome: BatchOutcome
+  }
+
+  /// One kind of input: a FHIR resource type or a CSV file.
+  public struct Input: Sendable, Hashable {
+    public let name: String
+    /// Lines or records.
+    public internal(set) var read = 0
+    /// What has nothing to do with blood pressure, such as another diagnosis.
+    public internal(set) var skipped = 0
+    public internal(set) var rejected = 0
+  }
+
+  public internal(set) var inputs: [Input] = []
+  public internal(set) var tables: [Table] = []
+
+  public var rejected: Int { inputs.reduce(0) { $0 + $1.rejected } }
+
+  /// The place of a kind of input, made when it is new.
+  mutating func input(_ name: String) -> Int {
+    if let place = inputs.firstIndex(where: { $0.name == name }) { return place }
+    inputs.append(Input(name: name))
+    return inputs.count - 1
+  }
+}

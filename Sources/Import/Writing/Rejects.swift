@@ -1,0 +1,63 @@
+import CSV
+import Foundation
+import Postgres
+
+/// The file of what was not imported: `file,line,id,reason`, an id with its kind before it. No value of a patient is in
+/// it. The file is made with the first reject; without one, nothing is touched.
+final class Rejects {
+  let path: String
+  private var file: FileHandle?
+  private var buffer: [UInt8] = []
+
+  init(_ path: String) { self.path = path }
+
+  func add(_ file: String, _ line: Int, _ resource: String, _ id: String?, _ reason: String) throws {
+    try write(
+      CSVWriter().record([
+        .text(file), .integer(line), id.map { .text("\(resource)/\($0)") } ?? .text(resource),
+        .text(reason),
+      ]))
+  }
+
+  private func write(_ record: [UInt8]) throws {
+    if file == nil {
+      guard FileManager.default.createFile(atPath: path, contents: nil),
+        let handle = FileHandle(forWritingAtPath: path)
+      else { throw ImportFailure("\(path): the file of rejects cannot be written") }
+      file = handle
+      buffer += CSVWriter().record(["file", "line", "resource/id", "reason"].map(CSVCell.text))
+    }
+    buffer += record
+    if buffer.count > 64 << 10 { try flush() }
+  }
+
+  func flush() throws {
+    guard let file, !buffer.isEmpty else { return }
+    try file.write(contentsOf: Data(buffer))
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes what SQL rejected: the rows of `import_rejects`. Returns how many there are of each resource.
+  func collect(_ files: [String], from connection: Connection) async throws -> [String: Int] {
+    let parser = CSVParser()
+    let take: (CSVRecord) throws -> Void = { [self] record in
+      guard record.fields.count == 5, let number = Int(record.fields[0]),
+        files.indices.contains(number)
+      else { return }
+      try add(
+        files[number], Int(record.fields[1]) ?? 0, record.fields[2], record.fields[3],
+        record.fields[4])
+    }
+    try await connection.copyOut(
+      """
+      COPY (SELECT file, line, resource, id, reason FROM import_rejects ORDER BY file, line)
+      TO STDOUT WITH (FORMAT csv)
+      """
+    ) { try parser.feed($0[...], take) }
+    try parser.finish(take)
+    try flush()
+    let counts = try await connection.query(
+      "SELECT resource, count(*) FROM import_rejects GROUP BY 1")
+    return try Dictionary(uniqueKeysWithValues: counts.map { try $0.decode((String, Int).self) })
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Import
+import TestSupport
+import Testing
+
+@Suite struct CSVImportTests {
+  @Test func theTemplateImportsAndAgainChangesNothing() async throws {
+    try await TestDatabase.migrated(size: 2) { database, store in
+      try await ImportFolder.with { folder in
+        #expect(try CSVImport.writeTemplates(to: folder.path).count == 4)
+        let files = Dictionary(uniqueKeysWithValues: CSVKind.allCases.map { ($0, $0.rawValue + ".csv") })
+        let report = try await folder.importCSV(files, store)
+        #expect(report.written == 8)
+        #expect(report.rejected == 0)
+        #expect(try await folder.importCSV(files, store).written == 0)
+        // A time without an offset is local; no facility is the assigned one.
+        #expect(
+          try await database.pool.texts(
+            """
+            SELECT concat_ws(' ', systolic, recorded_at AT TIME ZONE 'Asia/Kolkata',
+              facility_id = md5('Facility/F001')::uuid)
+            FROM blood_pressures
+            """) == ["132 2024-02-14 10:05:00 t", "148 2024-01-15 09:35:00 t"])
+      }
+    }
+  }
+
+  @Test func badValuesAreRejectedByLineAndColumn() async throws {
+    try await TestDatabase.migrated(size: 2) { database, store in
+      try await ImportFolder.with { folder in
+        try folder.write(
+          "r.csv", "\u{FEFF}patient_id,id,systolic,diastolic,recorded_at,facility_id",
+          "P1,B1,139.5,79.4,0016-01-01,", "P1,B2,401,80,2024-01-01,", "P1,B3,140,80,2024-02-30,",
+          "P1,B4,140,80,,F9", "P1,B5", "P1,B6,140,80,,", "P1,B6,141,80,,")
+        let report = try await folder.importCSV([.readings: "r.csv"], store)
+        #expect(report.rejected == 4)
+        #expect(
+          folder.rejects.map { $0.split(separator: ",")[1...2].joined(separator: " ") } == [
+            "3 readings/B2", "4 readings/B3", "6 readings/B5", "5 readings/B4",
+          ])
+        #expect(
+          try await database.pool.texts("SELECT concat_ws('/', systolic, diastolic) FROM blood_pressures")
+            == ["140/79", "141/80"])
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("id,patient_id,facility,systolic,diastolic", "did you mean facility_id?"),
+    ("id,patient_id,systolic", "diastolic is missing"),
+    ("id,id,patient_id,systolic,diastolic", "twice"),
+  ])
+  func aHeaderThatIsNotUnderstoodIsAFailure(header: String, message: String) async throws {
+    try await TestDatabase.migrated(size: 2) { _, store in
+      try await ImportFolder.with { folder in
+        try folder.write("r.csv", header)
+        let failure = await #expect(throws: ImportFailure.self) {
+          try await folder.importCSV([.readings: "r.csv"], store)
+        }
+        #expect(failure?.description.contains(message) == true)
+      }
+    }
+  }
+}
