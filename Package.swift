@@ -78,6 +78,7 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"]),
   ],
   swiftLanguageModes: [.v6]
 )
