@@ -70,7 +70,7 @@ struct RandomProgramme {
     for _ in 0..<number(0, 9) {
       // Near the registration half of the time; a tie with the one before now and then.
       var at = chance(2) ? near(registered) : instant()
-      if chance(5), let last = programme.readings.last, last.patient == patient { at = last.recordedAt }
+      if chance(5), let last = programme.readings.last, last.patient == patient, let tie = last.recordedAt { at = tie }
       programme.readings.append(
         .init(
           id: id(), patient: patient, systolic: pick([120, 129, 130, 131, 139, 140, 141, 180]),
