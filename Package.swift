@@ -82,6 +82,7 @@ let package = Package(
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
+    .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"]),
   ],
   swiftLanguageModes: [.v6]

@@ -51,9 +51,7 @@ public struct Failure: Error, Sendable {
   init(_ error: any Error, database: String?) {
     switch error {
     case let failure as Failure: self = failure
-    case let error as DatabaseAddress.Unreadable: self = .usage(error.description)
     case let error as Period.Unreadable: self = .usage(error.description)
-    case let error as LocalServer.Failure: self = .unavailable(error.description)
     case let error as DeploymentError: self = .init(error)
     case let error as PostgresError: self = .init(error, database: database)
     case let error as CocoaError:
@@ -82,7 +80,13 @@ public struct Failure: Error, Sendable {
         "the connection to \(database ?? "the database") was lost: \(error.message)\n"
           + "The transaction in hand was not committed; what was reported done before is. The command can be run again.")
     case .cancelled: self = Failure(code: 130, "interrupted; the transaction in hand was rolled back")
-    case .timeout, .poolClosed: self = .unavailable(error.message)
+    case .commitUnknown:
+      self = .unavailable(
+        "the connection to \(database ?? "the database") was lost while a transaction was being committed: whether it was "
+          + "is not known. The command can be run again: what is there already is not done twice.")
+    case .timeout, .poolTimeout, .poolClosed, .localServer: self = .unavailable("\(error)")
+    case .invalidAddress: self = .usage("\(error)")
+    case .decoding, .misuse, .transactionAborted: self = Failure(code: 70, "\(error)")
     case .server:
       let action =
         error.sqlState == .insufficientPrivilege

@@ -20,25 +20,16 @@ public struct DatabaseOptions: ParsableArguments {
 
   /// A pool on the database; the private server is started when that is the one.
   /// - Parameter size: the most connections at a time.
-  public func pool(size: Int = 4, setUp: [String] = []) async throws -> Pool {
-    let address = try DatabaseAddress.resolve(url: databaseURL)
-    var settings = try await address.settings(applicationName: Terminal.program)
-    settings.setUp = setUp
+  public func pool(size: Int = 4, options: [String: String] = [:]) async throws -> Pool {
+    let conninfo = try await DatabaseAddress.resolve(url: databaseURL).conninfo()
+    let settings = ConnectionSettings(
+      conninfo: conninfo, applicationName: Terminal.program, options: options)
     return Pool(settings, size: size)
   }
 
   /// The address as a user may read it: without a password.
   public var described: String {
-    switch try? DatabaseAddress.resolve(url: databaseURL) {
-    case .conninfo(""): "what the PG* variables say"
-    case .conninfo(let conninfo): Self.redacted(conninfo)
-    case .privateServer(let home): "the private server in \(home)"
-    case nil: "no readable address"
-    }
-  }
-
-  static func redacted(_ conninfo: String) -> String {
-    conninfo.replacing(/:\/\/([^:\/@]*):[^@]*@/) { "://\($0.output.1):…@" }
-      .replacing(/(password|sslpassword)\s*=\s*('[^']*'|[^\s&]*)/) { "\($0.output.1)=…" }
+    guard let address = try? DatabaseAddress.resolve(url: databaseURL) else { return "the database" }
+    return "\(address)"
   }
 }

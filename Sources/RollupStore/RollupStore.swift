@@ -37,7 +37,7 @@ public struct RollupStore: Sendable {
   public func transaction<T: Sendable>(
     _ body: (borrowing Transaction) async throws -> T
   ) async throws -> T {
-    try await pool.transaction(.readCommitted, retrying: .transient, body)
+    try await pool.transaction(.readCommitted, retrying: .standard, body)
   }
 
   func check(_ tx: borrowing Transaction) throws {
@@ -53,6 +53,9 @@ public struct RollupStore: Sendable {
     try statements.map { try query($0, values) }
   }
 }
+
+/// What a key of subjects and rows can be: `UUID`, `Int64`, `String`.
+public typealias PostgresKey = PostgresEncodable & PostgresDecodable & PostgresArrayElement & Hashable & Sendable
 
 /// Values for a statement's parameters, by name.
 public typealias Values = [String: Bind]

@@ -12,19 +12,13 @@ struct DatabaseCommand: AsyncParsableCommand {
     subcommands: [Start.self, Stop.self, Status.self, URLCommand.self])
 
   /// The private server of this folder, whatever other database is configured.
-  static func server() throws -> LocalServer {
-    var environment: [String: String] = [:]
-    environment["ROLLUP_HOME"] = ProcessInfo.processInfo.environment["ROLLUP_HOME"]
-    guard case .privateServer(let home) = try DatabaseAddress.resolve(url: nil, environment: environment)
-    else { throw Failure.usage("ROLLUP_HOME names no folder") }
-    return LocalServer(home: home)
-  }
+  static var server: LocalServer { LocalServer(home: LocalServer.defaultHome()) }
 
   struct Start: Command {
     static let configuration = CommandConfiguration(abstract: "Start it, making it first if there is none.")
 
     func execute() async throws {
-      let server = try DatabaseCommand.server()
+      let server = DatabaseCommand.server
       Terminal.print(try await server.start())
     }
   }
@@ -42,11 +36,11 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Say whether it runs. Exit code 3 when it does not.")
 
     func execute() async throws {
-      let server = try DatabaseCommand.server()
-      switch await server.status() {
-      case .notCreated: Terminal.print("not created; 'rollup db start' makes it in \(server.home)")
-      case .stopped: Terminal.print("stopped; its files are in \(server.home)")
-      case .running(let pid):
+      let server = DatabaseCommand.server
+      switch try await server.status() {
+      case .notCreated: Terminal.print("not created; 'rollup db start' makes it in \(server.home.path)")
+      case .stopped: Terminal.print("stopped; its files are in \(server.home.path)")
+      case .running(let pid, _):
         Terminal.print("running, process \(pid), \(server.url)")
         return
       }
@@ -58,6 +52,6 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "url", abstract: "Print its URL, for psql and others.")
 
-    func execute() async throws { Terminal.print(try DatabaseCommand.server().url) }
+    func execute() async throws { Terminal.print(DatabaseCommand.server.url) }
   }
 }

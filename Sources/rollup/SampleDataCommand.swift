@@ -43,7 +43,7 @@ struct SampleDataCommand: Command {
     let store = try await Store(pool)
     let timeZone = store.rollups.timeZone
     try await pool.withConnection { connection in
-      guard try await connection.query(programme.isWelcome(timeZone)).only.decode(Bool.self) else {
+      guard try await connection.query(programme.isWelcome(timeZone)).only(Bool.self) else {
         throw Failure(
           code: 77,
           "the source tables hold other rows; sample data is written to empty tables only. "

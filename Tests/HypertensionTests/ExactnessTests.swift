@@ -116,7 +116,7 @@ enum PlainQuery {
       var counts: [(String, Int)] = []
       for (name, sql) in queries(timeZone) {
         let difference = Query(text: "SELECT count(*) FROM ((\(sql.0) EXCEPT ALL \(sql.1)) UNION ALL (\(sql.1) EXCEPT ALL \(sql.0))) AS d")
-        counts.append((name, try await connection.query(difference).only.decode(Int.self)))
+        counts.append((name, try await connection.query(difference).only(Int.self)))
       }
       return counts
     }

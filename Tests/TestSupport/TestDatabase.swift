@@ -1,80 +1,80 @@
 import Foundation
-import Hypertension
-import PeriodRollups
 import Postgres
-import RollupStore
+import Testing
 
-/// A database of a test's own, made from a template.
+/// A database for one test.
 public struct TestDatabase: Sendable {
+  /// What to give libpq.
   public let url: String
+  /// Eight connections to it, closed after the test.
   public let pool: Pool
 
-  public func settings(_ setUp: [String] = []) -> ConnectionSettings {
-    var settings = ConnectionSettings(conninfo: url, applicationName: "tests")
-    settings.setUp = setUp
-    return settings
+  /// Of the test that is running; tests with the trait `.database` have one.
+  public static var current: TestDatabase {
+    guard let assigned else { preconditionFailure("the test lacks the trait .database") }
+    return assigned
   }
 
-  /// Makes an empty database, or a copy of a template, and drops it afterwards.
-  public static func with<T: Sendable>(
-    template: String = "template0", size: Int = 16, _ body: (TestDatabase) async throws -> T
-  ) async throws -> T {
-    let cluster = try await TestCluster.shared
-    let admin = Pool(ConnectionSettings(conninfo: cluster.url("postgres")), size: 1)
-    let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
-    try await admin.withConnection { try await $0.script("CREATE DATABASE \(name) TEMPLATE \(template)") }
-    let url = cluster.url(name)
-    let pool = Pool(ConnectionSettings(conninfo: url, applicationName: "tests"), size: size)
-    do {
-      let value = try await body(TestDatabase(url: url, pool: pool))
-      await finish(pool, admin, name)
-      return value
-    } catch {
-      await finish(pool, admin, name)
-      throw error
-    }
+  @TaskLocal static var assigned: TestDatabase?
+
+  /// A connection besides those of the pool; to be closed by whoever asked for it.
+  public func connect() async throws -> Connection {
+    try await Connection.connect(ConnectionSettings(conninfo: url))
+  }
+}
+
+/// Makes a database, hands its address to `body`, and drops it.
+/// - Parameter template: a database to copy; `template0` is empty
+public func withDatabase<Value: Sendable>(
+  template: String = "template0", _ body: (_ url: String) async throws -> Value
+) async throws -> Value {
+  let cluster = TestCluster.shared
+  let name = try await cluster.makeDatabase(template: template)
+  do {
+    let value = try await body(try await cluster.url(of: name))
+    try await cluster.drop(name)
+    return value
+  } catch {
+    try? await cluster.drop(name)
+    throw error
+  }
+}
+
+/// Gives each test a database of its own as ``TestDatabase/current``.
+public struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
+  let template: @Sendable () async throws -> String
+
+  /// On a suite the trait holds for each of its tests, not for the suite as a whole.
+  public var isRecursive: Bool { true }
+
+  public func scopeProvider(for test: Test, testCase: Test.Case?) -> DatabaseTrait? {
+    testCase == nil ? nil : self
   }
 
-  private static func finish(_ pool: Pool, _ admin: Pool, _ name: String) async {
-    await pool.close()
-    try? await admin.withConnection { try await $0.script("DROP DATABASE IF EXISTS \(name) WITH (FORCE)") }
-    await admin.close()
-  }
-
-  /// A migrated database with partitions for 2023 and 2024 only, so that tests also meet dates out of range.
-  public static func migrated<T: Sendable>(
-    timeZone: String = "Asia/Kolkata", size: Int = 16,
-    _ body: (TestDatabase, Store) async throws -> T
-  ) async throws -> T {
-    let template = try await Templates.shared.name(timeZone)
-    return try await with(template: template, size: size) { database in
-      try await body(database, Store(database.pool))
+  public func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    try await withDatabase(template: try await template()) { url in
+      let pool = Pool(ConnectionSettings(conninfo: url), acquireTimeout: .seconds(60))
+      try await TestDatabase.$assigned.withValue(TestDatabase(url: url, pool: pool)) {
+        try await function()
+      }
+      await pool.close()
     }
   }
 }
 
-/// One migrated template a time zone and process.
-private actor Templates {
-  static let shared = Templates()
-  private var made: [String: Task<String, any Error>] = [:]
+extension Trait where Self == DatabaseTrait {
+  /// An empty database.
+  public static var database: DatabaseTrait { DatabaseTrait { "template0" } }
 
-  func name(_ timeZone: String) async throws -> String {
-    if let task = made[timeZone] { return try await task.value }
-    let name = "template_\(made.count)"
-    let task = Task { () async throws -> String in
-      let cluster = try await TestCluster.shared
-      let admin = Pool(ConnectionSettings(conninfo: cluster.url("postgres")), size: 1)
-      try await admin.withConnection { try await $0.script("CREATE DATABASE \(name) TEMPLATE template0") }
-      let pool = Pool(ConnectionSettings(conninfo: cluster.url(name)), size: 1)
-      _ = try await Migrator(Rollups.catalog).run(
-        pool, timeZone: timeZone, partitions: Partitions.span(fromYear: 2023, throughYear: 2024))
-      await pool.close()
-      // CREATE DATABASE wants nobody connected to its template.
-      try await Task.sleep(for: .milliseconds(50))
-      await admin.close()
+  /// A copy of a template that is prepared when it is first needed.
+  public static func database(
+    template name: String, prepare: @escaping @Sendable (_ url: String) async throws -> Void
+  ) -> DatabaseTrait {
+    DatabaseTrait {
+      try await TestCluster.shared.template(named: name, prepare: prepare)
       return name
     }
-    made[timeZone] = task
-    return try await task.value
   }
 }

@@ -26,7 +26,7 @@ public struct CareFiguresQuery: Sendable {
       let facility = try row.decode(0, as: UUID?.self)
       var some = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
-        some[keyPath: count] = try row.decode(Int32(place + 1), as: Int.self)
+        some[keyPath: count] = try row.decode(place + 1, as: Int.self)
       }
       figures[facility, default: CareFigures()] = figures[facility, default: CareFigures()] + some
     }

@@ -54,9 +54,9 @@ public struct Reading: Event, Hashable {
 
   public static func columns(of batch: [Reading]) -> [Bind] {
     [
-      Bind(batch.map(\.patientID)), Bind(batch.map(\.id)), .array(batch.map(\.recordedAt)),
-      .array(batch.map(\.facilityID)), Bind(batch.map { Int32(clamping: $0.systolic) }),
-      Bind(batch.map { Int32(clamping: $0.diastolic) }), .array(batch.map(\.deletedAt)),
+      Bind(batch.map(\.patientID)), Bind(batch.map(\.id)), Bind(batch.map(\.recordedAt)),
+      Bind(batch.map(\.facilityID)), Bind(batch.map { Int32(clamping: $0.systolic) }),
+      Bind(batch.map { Int32(clamping: $0.diastolic) }), Bind(batch.map(\.deletedAt)),
     ]
   }
 }
@@ -90,8 +90,8 @@ public struct Visit: Event, Hashable {
 
   public static func columns(of batch: [Visit]) -> [Bind] {
     [
-      Bind(batch.map(\.patientID)), Bind(batch.map(\.id)), .array(batch.map(\.visitedAt)),
-      .array(batch.map(\.facilityID)), .array(batch.map(\.deletedAt)),
+      Bind(batch.map(\.patientID)), Bind(batch.map(\.id)), Bind(batch.map(\.visitedAt)),
+      Bind(batch.map(\.facilityID)), Bind(batch.map(\.deletedAt)),
     ]
   }
 }

@@ -39,9 +39,9 @@ public struct Patient: Sendable, Hashable {
 
   static func columns(of batch: [Patient]) -> [Bind] {
     [
-      Bind(batch.map(\.id)), .array(batch.map(\.registeredAt)),
-      .array(batch.map(\.registrationFacilityID)), .array(batch.map(\.assignedFacilityID)),
-      Bind(batch.map(\.hypertensive)), .array(batch.map(\.diedAt)), .array(batch.map(\.deletedAt)),
+      Bind(batch.map(\.id)), Bind(batch.map(\.registeredAt)),
+      Bind(batch.map(\.registrationFacilityID)), Bind(batch.map(\.assignedFacilityID)),
+      Bind(batch.map(\.hypertensive)), Bind(batch.map(\.diedAt)), Bind(batch.map(\.deletedAt)),
     ]
   }
 }

@@ -48,7 +48,7 @@ struct Writing {
         (SELECT count(*) FROM ready_facilities)
       FROM written
       """
-    ).only.decode((Int, Int, Int).self)
+    ).only((Int, Int, Int).self)
     var outcome = BatchOutcome()
     (outcome.inserted, outcome.changed) = (row.0, row.1)
     outcome.unchanged = row.2 - row.0 - row.1

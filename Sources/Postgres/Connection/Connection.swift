@@ -1,273 +1,238 @@
 import CLibPQ
 import Foundation
 import Logging
+import Synchronization
 
-/// A connection to PostgreSQL. Its calls wait on a thread of its own; a task that is cancelled cancels its statement, and
-/// the connection stays usable.
+/// A session of a PostgreSQL server.
 ///
-/// One task uses it at a time: borrow one from a ``Pool``.
+/// ```swift
+/// let connection = try await Connection.connect(ConnectionSettings(conninfo: url))
+/// let rows = try await connection.prepared("SELECT name FROM facilities WHERE id = \(id)")
+/// ```
 ///
-/// ## Topics
-/// - One statement: ``query(_:)``, ``prepared(_:)``, ``execute(_:)``, ``script(_:)``
-/// - Several in one round trip: ``pipeline(_:)``
-/// - Transactions: ``transaction(_:readOnly:retrying:_:)``
-/// - Streams: ``copyIn(_:_:)``, ``copyOut(_:_:)``
+/// Statements are executed one after another, in the order in which they arrive. Cancelling the task
+/// that waits for one cancels that statement on the server, and the connection stays usable. Between
+/// the statements of a ``transaction(_:readOnly:_:)`` or during a COPY the connection belongs to the
+/// task that began it: do not share it, take one each from a ``Pool``.
+///
+/// Every method throws ``PostgresError``. After `connectionLost` and `timeout` the connection is
+/// closed.
 public actor Connection {
-  private let thread: ConnectionThread
-  private var session: Session?
-  private let logger: Logger
-  /// `BEGIN …`, to be sent with the first statement of a transaction.
-  private var pendingBegin: String?
+  private nonisolated let thread: ConnectionThread
+  nonisolated let canceller = Canceller()
+  /// What is known of the session without asking its thread.
+  nonisolated let session = Mutex(SessionState())
+  private var wire: Wire?
+  /// Whether a COPY holds the connection, and which.
+  private var copy: CopyInProgress?
 
+  enum CopyInProgress: Equatable {
+    case toServer(Int)
+    case fromServer(Int)
+  }
+
+  private var lastCopy = 0
+
+  func nextCopy() -> Int {
+    lastCopy += 1
+    return lastCopy
+  }
+
+  func hold(_ copy: CopyInProgress) { self.copy = copy }
+
+  func release() { copy = nil }
+
+  /// libpq blocks, so each connection has a thread to itself.
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
     thread.asUnownedSerialExecutor()
   }
 
-  /// - Throws: ``PostgresError`` of kind `connectionFailed`, with libpq's reason and the address it tried.
-  public static func connect(
-    _ settings: ConnectionSettings, logger: Logger = Logger(label: "postgres")
-  ) async throws -> Connection {
-    let connection = Connection(logger)
-    try await connection.open(settings)
-    return connection
-  }
-
-  private init(_ logger: Logger) {
-    self.thread = ConnectionThread()
-    self.logger = logger
-  }
+  private init() { thread = ConnectionThread(name: "postgres") }
 
   deinit { thread.stop() }
 
-  private func open(_ settings: ConnectionSettings) throws {
-    let session = try Session(settings, logger: logger)
-    for statement in settings.setUp { try session.script(statement) }
-    self.session = session
+  // MARK: - Opening and closing
+
+  /// Opens a session.
+  ///
+  /// - Parameters:
+  ///   - statementCapacity: how many prepared statements to keep
+  ///   - logger: takes the server's notices, at the level `debug`
+  /// - Throws: `connectionFailed` with the address that was tried, and never the password. Cancelling
+  ///   does not interrupt it; `settings.connectTimeout` bounds it.
+  public static func connect(
+    _ settings: ConnectionSettings, statementCapacity: Int = 256, logger: Logger? = nil
+  ) async throws -> Connection {
+    let connection = Connection()
+    try await connection.open(settings, statementCapacity, logger)
+    return connection
   }
 
-  public func close() { session = nil }
+  private func open(
+    _ settings: ConnectionSettings, _ statementCapacity: Int, _ logger: Logger?
+  ) throws {
+    let wire = try Wire(settings: settings, statementCapacity: statementCapacity, logger: logger)
+    canceller.attach(wire.connection)
+    session.withLock {
+      $0.condition = .idle
+      $0.socket = wire.socket
+      $0.serverVersion = Int(PQserverVersion(wire.connection))
+    }
+    self.wire = wire
+  }
 
-  /// Whether it is connected and in no transaction.
-  public var isIdle: Bool { session?.isIdle ?? false }
+  /// Ends the session; what is not committed is rolled back. Whatever is asked of the connection
+  /// afterwards throws `connectionLost`.
+  public func close() {
+    wire = nil
+    session.withLock { $0.condition = .closed }
+  }
 
-  /// The server's version as a number: 150018 for 15.18.
-  public var serverVersion: Int { session.map { Int(PQserverVersion($0.pointer)) } ?? 0 }
+  // MARK: - Statements
 
-  // MARK: Statements
-
-  /// Runs a statement that is parsed and planned for these values.
-  @discardableResult
+  /// Executes a statement that is parsed each time: for those that are used once.
   public func query(_ query: Query) async throws -> Rows {
-    try await begin()
-    return try await run { try $0.query(query) }
+    try await perform { try $0.execute(query, .parsed, bracket: $1) }
   }
 
-  /// Runs a statement that is parsed once a connection. The first time costs no further round trip.
+  /// Executes a statement that the server keeps prepared: for those that are used again.
+  ///
+  /// The first use prepares it in the same round trip. When the server has to forget its plan, because
+  /// a table was changed, it is prepared anew.
   @discardableResult
   public func prepared(_ query: Query) async throws -> Rows {
-    let rows = try await pipeline([query])
-    guard let first = rows.first else { throw UnexpectedRowCount(expected: 1, found: 0) }
-    return first
+    try await perform { try $0.execute(query, .prepared, bracket: $1) }
   }
 
-  /// As ``prepared(_:)``, outside a transaction, and again when PostgreSQL aborted it so that others could go on.
-  public nonisolated func prepared(_ query: Query, retrying: RetryPolicy) async throws -> Rows {
-    try await retry(retrying) { try await prepared(query) }
-  }
-
-  /// Runs a statement and says how many rows it affected.
+  /// Executes a statement for its effect.
+  /// - Returns: how many rows it inserted, updated or deleted
   @discardableResult
-  public func execute(_ query: Query) async throws -> Int { try await self.query(query).affected }
-
-  /// Runs any number of statements, separated by semicolons; for migrations.
-  public func script(_ sql: String) async throws {
-    try await begin()
-    try await run { try $0.script(sql) }
+  public func execute(_ query: Query) async throws -> Int {
+    try await self.query(query).affected
   }
 
-  /// Runs statements in one round trip, each prepared once a connection. Outside a transaction they are one: all are
-  /// committed or none.
-  /// - Throws: the error of the first that failed, with its place; those after it were not run.
+  /// Executes several statements separated by semicolons, without parameters: a migration. They are
+  /// one transaction unless they contain transaction control.
+  public func script(_ sql: String) async throws {
+    try await perform { try $0.script(sql, bracket: $1) }
+  }
+
+  /// Executes several statements in one round trip, each prepared as by ``prepared(_:)``.
+  ///
+  /// Outside of a transaction they are one: all are committed, or none. Each sees what those before it
+  /// did.
+  /// - Throws: the first error of the server, with ``PostgresError/statementIndex``.
+  @discardableResult
   public func pipeline(_ queries: [Query]) async throws -> [Rows] {
     guard !queries.isEmpty else { return [] }
-    let pending = pendingBegin
-    pendingBegin = nil
-    return try await run { session in
-      try session.trimPrepared()
-      guard let pending else { return try session.pipeline(queries) }
-      do {
-        return Array(try session.pipeline([Query(text: pending)] + queries).dropFirst())
-      } catch var error as PostgresError {
-        error.statementIndex = error.statementIndex.map { $0 - 1 }
-        throw error
-      }
+    return try await perform { try $0.pipeline(queries, .prepared, bracket: $1) }
+  }
+
+  // MARK: - State
+
+  /// Whether the session is in a transaction, and whether it can be used at all.
+  public nonisolated var transactionStatus: TransactionStatus {
+    session.withLock { $0.condition }
+  }
+
+  /// False once the connection is closed or has broken.
+  public nonisolated var isHealthy: Bool { transactionStatus != .closed }
+
+  /// The server's version as a number: 150018 is 15.18.
+  public nonisolated var serverVersion: Int { session.withLock { $0.serverVersion } }
+
+  /// Whether the server has sent something unasked. On an idle connection that is nearly always its
+  /// goodbye. Only for the one who has the connection to himself.
+  nonisolated var hasUnreadInput: Bool {
+    let (condition, socket) = session.withLock { ($0.condition, $0.socket) }
+    guard condition == .idle else { return true }
+    var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+    return poll(&descriptor, 1, 0) != 0
+  }
+
+  // MARK: - How a statement is executed
+
+  /// Executes `operation` on the connection's thread, to the end, while the task can cancel it.
+  ///
+  /// There is no suspension between the first line and the last, so nothing else happens on this
+  /// connection meanwhile.
+  func perform<Result>(
+    ignoringCancellation: Bool = false, within copy: CopyInProgress? = nil,
+    _ operation: (Wire, _ bracket: [String]) throws -> Result
+  ) async throws -> Result {
+    if ignoringCancellation {
+      return try settled(within: copy, wasCancelled: { false }, operation)
     }
-  }
-
-  // MARK: COPY
-
-  /// Runs `COPY … FROM STDIN` with what `body` writes. An error thrown by it ends the COPY and is thrown on.
-  /// - Returns: the number of rows copied.
-  @discardableResult
-  public nonisolated func copyIn(_ sql: String, _ body: (inout CopyWriter) async throws -> Void) async throws
-    -> Int
-  {
-    try await beginCopy(sql, PGRES_COPY_IN)
-    do {
-      var writer = CopyWriter(connection: self)
-      try await body(&writer)
-      try await writer.flush()
-    } catch {
-      await abortCopy()
-      throw error
-    }
-    return try await endCopy()
-  }
-
-  private func beginCopy(_ sql: String, _ status: ExecStatusType) async throws {
-    try await begin()
-    try await run { try $0.beginCopy(sql, status) }
-  }
-
-  private func endCopy() async throws -> Int { try await run { try $0.endCopy() } }
-
-  func copy(_ bytes: [UInt8]) async throws { try await run { try $0.copy(bytes) } }
-
-  /// Not cancelled with the task: the connection has to be left clean.
-  private func abortCopy() { _ = try? session?.endCopy(failure: "the program gave up") }
-
-  /// Runs `COPY … TO STDOUT` and gives each row's bytes to `body`, which the server waits for.
-  public nonisolated func copyOut(_ sql: String, _ body: ([UInt8]) async throws -> Void) async throws {
-    try await beginCopy(sql, PGRES_COPY_OUT)
-    while let chunk = try await copiedOut() { try await body(chunk) }
-  }
-
-  private func copiedOut() async throws -> [UInt8]? { try await run { try $0.copiedOut() } }
-
-  // MARK: Transactions
-
-  /// Runs `body` in a transaction: committed when it returns, rolled back when it throws. `BEGIN` travels with the first
-  /// statement. The transaction cannot outlive `body`: letting it escape does not compile.
-  public nonisolated func transaction<T: Sendable>(
-    _ isolation: Isolation = .readCommitted, readOnly: Bool = false, retrying: RetryPolicy = .none,
-    _ body: (borrowing Transaction) async throws -> T
-  ) async throws -> T {
-    try await retry(retrying) { try await attemptTransaction(isolation, readOnly: readOnly, body) }
-  }
-
-  private nonisolated func retry<T: Sendable>(_ policy: RetryPolicy, _ body: () async throws -> T)
-    async throws -> T
-  {
-    var attempt = 1
-    while true {
-      do {
-        return try await body()
-      } catch let error as PostgresError {
-        guard let delay = policy.delay(after: error, attempt: attempt, random: .random(in: 0...1))
-        else { throw error }
-        logger.debug(
-          "run again", metadata: ["attempt": "\(attempt)", "state": "\(error.sqlState?.rawValue ?? "-")"])
-        try await Task.sleep(for: delay)
-        attempt += 1
-      }
-    }
-  }
-
-  private nonisolated func attemptTransaction<T: Sendable>(
-    _ isolation: Isolation, readOnly: Bool, _ body: (borrowing Transaction) async throws -> T
-  ) async throws -> T {
-    await willBegin("BEGIN ISOLATION LEVEL \(isolation.sql)\(readOnly ? " READ ONLY" : "")")
-    do {
-      let value = try await body(Transaction(connection: self, isolation: isolation))
-      try await commit()
-      return value
-    } catch {
-      await rollBack()
-      throw error
-    }
-  }
-
-  private func willBegin(_ statement: String) { pendingBegin = statement }
-
-  private func commit() async throws {
-    if pendingBegin == nil { try await run { try $0.script("COMMIT") } }
-    pendingBegin = nil
-  }
-
-  /// Not cancelled with the task: the connection has to be left clean.
-  private func rollBack() {
-    pendingBegin = nil
-    if let session, session.isUsable, !session.isIdle { try? session.script("ROLLBACK") }
-  }
-
-  private func begin() async throws {
-    guard let pending = pendingBegin else { return }
-    pendingBegin = nil
-    try await run { try $0.script(pending) }
-  }
-
-  /// Runs blocking work, with cancellation armed while it lasts.
-  private func run<T>(_ body: (Session) throws -> T) async throws -> T {
-    guard let session else { throw PostgresError(.connectionLost, "the connection is closed") }
-    let canceller = session.canceller
+    let ticket = canceller.arm()
+    var isArmed = true
+    defer { if isArmed { canceller.disarm() } }
     return try await withTaskCancellationHandler {
-      // Through `self`: a closure that does not mention the actor runs elsewhere, on one of the few threads all tasks share,
-      // and enough statements that wait for each other's locks would stop the program.
-      try self.block(on: session, body)
+      guard !Task.isCancelled else { throw Connection.cancelled }
+      return try settled(
+        within: copy,
+        wasCancelled: {
+          isArmed = false
+          return canceller.disarm()
+        }, operation)
     } onCancel: {
-      canceller.cancel()
+      canceller.cancel(ticket)
     }
   }
 
-  private func block<T>(on session: Session, _ body: (Session) throws -> T) throws -> T {
-    session.canceller.arm()
-    defer { session.canceller.disarm() }
-    guard !Task.isCancelled else { throw PostgresError(.cancelled, "the task was cancelled") }
-    return try body(session)
-  }
-}
+  static let cancelled = PostgresError(.cancelled, "the task was cancelled")
 
-/// Feeds a COPY. Rows are gathered and sent in chunks; a write waits while the server is behind.
-public struct CopyWriter: ~Copyable {
-  let connection: Connection
-  private var buffer: [UInt8] = []
-  private static let chunk = 64 << 10
-
-  init(connection: Connection) {
-    self.connection = connection
-    buffer.reserveCapacity(Self.chunk + 4096)
-  }
-
-  public mutating func write(_ bytes: some Sequence<UInt8>) async throws {
-    buffer.append(contentsOf: bytes)
-    if buffer.count >= Self.chunk { try await flush() }
-  }
-
-  /// One row in the text format: fields separated by tabs, nil as NULL (manual, COPY, "Text Format").
-  public mutating func writeRow(_ fields: [String?]) async throws {
-    for (index, field) in fields.enumerated() {
-      if index > 0 { buffer.append(UInt8(ascii: "\t")) }
-      guard let field else {
-        buffer.append(contentsOf: "\\N".utf8)
-        continue
-      }
-      for byte in field.utf8 {
-        switch byte {
-        case UInt8(ascii: "\\"): buffer.append(contentsOf: "\\\\".utf8)
-        case UInt8(ascii: "\t"): buffer.append(contentsOf: "\\t".utf8)
-        case UInt8(ascii: "\n"): buffer.append(contentsOf: "\\n".utf8)
-        case UInt8(ascii: "\r"): buffer.append(contentsOf: "\\r".utf8)
-        default: buffer.append(byte)
-        }
-      }
+  private func settled<Result>(
+    within copy: CopyInProgress?, wasCancelled: () -> Bool,
+    _ operation: (Wire, [String]) throws -> Result
+  ) throws -> Result {
+    let wire = try availableWire(within: copy)
+    let bracket = copy == nil ? session.withLock { $0.takeBracket() } : []
+    wire.hasSent = false
+    defer { settle(wire) }
+    do {
+      let result = try operation(wire, bracket)
+      _ = wasCancelled()
+      return result
+    } catch let error as PostgresError {
+      // What was not sent is still to travel with the next statement.
+      if !wire.hasSent { session.withLock { $0.bracket = bracket + $0.bracket } }
+      let isCancelled = wasCancelled() && error.sqlState == .queryCanceled
+      throw isCancelled ? Connection.cancelled : error
     }
-    buffer.append(UInt8(ascii: "\n"))
-    if buffer.count >= Self.chunk { try await flush() }
   }
 
-  mutating func flush() async throws {
-    guard !buffer.isEmpty else { return }
-    try await connection.copy(buffer)
-    buffer.removeAll(keepingCapacity: true)
+  private func availableWire(within copy: CopyInProgress?) throws -> Wire {
+    guard let wire else {
+      throw PostgresError(.connectionLost, "the connection to the server is closed")
+    }
+    guard !session.withLock({ $0.isCommitted }) else {
+      throw PostgresError(.misuse, "the transaction has been committed")
+    }
+    guard self.copy != copy else { return wire }
+    if case .fromServer(let number) = self.copy,
+      session.withLock({ $0.abandonedCopy }) == number
+    {
+      try leaveCopy(wire)
+      return wire
+    }
+    throw PostgresError(
+      .misuse, copy == nil ? "a COPY is in progress on this connection" : "the COPY has ended")
+  }
+
+  /// Cancels the rest of a COPY from the server, and reads what has come of it.
+  private func leaveCopy(_ wire: Wire) throws {
+    copy = nil
+    guard wire.transactionStatus == PQTRANS_ACTIVE else { return }
+    // Cancelling would abort a transaction; there the rest is read instead.
+    if !session.withLock({ $0.isTransactionOpen }) { canceller.cancelNow() }
+    try wire.leaveCopy(PGRES_COPY_OUT)
+    while try wire.nextResult() != nil {}
+  }
+
+  /// Notes in what state the statement has left the session, and lets go of a broken connection.
+  private func settle(_ wire: Wire) {
+    let condition = wire.isBroken ? .closed : TransactionStatus(wire.transactionStatus)
+    session.withLock { $0.condition = condition }
+    if condition == .closed { self.wire = nil }
   }
 }

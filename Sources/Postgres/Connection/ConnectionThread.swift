@@ -1,45 +1,52 @@
 import Foundation
 
-/// A thread of its own for one connection, as an actor's executor: libpq's blocking calls wait here, never on one of the
-/// few threads that all of Swift's tasks share. (Of the bridges measured this was the fastest: docs/decisions/001.)
+/// A thread on which one actor runs and no other.
 ///
-/// Unchecked: `jobs` and `stopped` are touched only with `condition` locked.
+/// libpq waits for the server by blocking. On the threads that Swift's tasks share that would starve
+/// every other task, so a connection has its own. It was also the fastest of the bridges measured.
+///
+/// Unchecked: `jobs` and `isStopped` are only touched under `condition`.
 final class ConnectionThread: SerialExecutor, @unchecked Sendable {
   private let condition = NSCondition()
   private var jobs: [UnownedJob] = []
-  private var stopped = false
+  private var isStopped = false
 
-  init() {
-    let thread = Thread { [weak self] in
-      while let job = self?.next() { job() }
-    }
-    thread.stackSize = 512 << 10
-    thread.name = "postgres"
+  init(name: String) {
+    let thread = Thread { [self] in run() }
+    thread.name = name
+    thread.stackSize = 1 << 20
     thread.start()
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    condition.withLock {
-      jobs.append(job)
-      condition.signal()
-    }
+    condition.lock()
+    jobs.append(job)
+    condition.unlock()
+    condition.signal()
   }
 
-  /// The thread ends when all that was enqueued has run.
+  /// Lets the thread end once nothing is left to run. Called when the actor is gone.
   func stop() {
-    condition.withLock {
-      stopped = true
-      condition.signal()
+    condition.lock()
+    isStopped = true
+    condition.unlock()
+    condition.signal()
+  }
+
+  private func run() {
+    while let batch = next() {
+      for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
     }
   }
 
-  private func next() -> (() -> Void)? {
+  /// The jobs that wait, in order; nil when there will be none any more.
+  private func next() -> [UnownedJob]? {
     condition.lock()
     defer { condition.unlock() }
-    while jobs.isEmpty && !stopped { condition.wait() }
+    while jobs.isEmpty, !isStopped { condition.wait() }
     guard !jobs.isEmpty else { return nil }
-    let job = jobs.removeFirst()
-    return { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    defer { jobs.removeAll(keepingCapacity: true) }
+    return jobs
   }
 }

@@ -1,57 +1,97 @@
+import CLibPQ
 import Foundation
 
-/// Where the database is, in the order in which users say it: `--database-url`, `DATABASE_URL`, what libpq reads by itself
-/// (the `PG*` variables and service files), and else a private server.
+/// Where the database is.
+///
+/// The first of these that says something counts: what the user gave (`--database-url`),
+/// `DATABASE_URL`, libpq's own environment, and otherwise the private server.
 public enum DatabaseAddress: Sendable, Hashable {
-  /// A connection URI or keyword/value string of libpq; empty for libpq's own environment.
+  /// A URL or libpq's `key=value` form.
   case conninfo(String)
-  /// The private server whose files are in this folder.
-  case privateServer(home: String)
+  /// What `PGHOST`, `PGSERVICE` and their like say; libpq reads them itself.
+  case libpqEnvironment
+  /// The server that ``LocalServer`` keeps for whoever has none.
+  case privateServer
 
-  /// libpq's variables that say where to connect (manual, 34.15).
-  static let variables = [
+  /// The variables of which one is enough to say that the user has a server.
+  static let libpqVariables = [
     "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE",
   ]
 
-  /// - Throws: ``Unreadable`` for a text that is no address.
+  /// - Parameter url: what the user gave; nil when nothing
+  /// - Throws: `invalidAddress`, which says what an address looks like and does not repeat the one
+  ///   given, because it may contain a password
   public static func resolve(
-    url: String?, environment: [String: String] = ProcessInfo.processInfo.environment,
-    currentFolder: String = FileManager.default.currentDirectoryPath
+    url: String?, environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws -> DatabaseAddress {
     if let url { return .conninfo(try checked(url, from: "--database-url")) }
     if let url = environment["DATABASE_URL"], !url.isEmpty {
       return .conninfo(try checked(url, from: "DATABASE_URL"))
     }
-    if variables.contains(where: { environment[$0]?.isEmpty == false }) { return .conninfo("") }
-    let home = environment["ROLLUP_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".rollup"
-    return .privateServer(
-      home: URL(fileURLWithPath: home, relativeTo: URL(fileURLWithPath: currentFolder + "/"))
-        .standardizedFileURL.path)
+    let isLibpqSet = libpqVariables.contains { environment[$0, default: ""] != "" }
+    return isLibpqSet ? .libpqEnvironment : .privateServer
   }
 
-  private static func checked(_ text: String, from origin: String) throws -> String {
-    let isURL = text.hasPrefix("postgres://") || text.hasPrefix("postgresql://")
-    guard isURL || text.contains("=") else { throw Unreadable(origin: origin) }
-    return text
-  }
-
-  /// A text that names no database. The text is not shown: it may hold a password.
-  public struct Unreadable: Error, Hashable, CustomStringConvertible {
-    public let origin: String
-    public var description: String {
-      "\(origin) is neither a URL such as postgresql://user@host:5432/name nor a string such as "
-        + "'host=/run/postgresql dbname=name'"
-    }
-  }
-
-  /// The settings to connect with; starts the private server when it is that and does not run.
-  public func settings(applicationName: String) async throws -> ConnectionSettings {
+  /// What to give libpq. Starts the private server where the address is that.
+  /// - Parameter home: the folder of the private server; nil is ``LocalServer/defaultHome(environment:)``
+  public func conninfo(home: URL? = nil) async throws -> String {
     switch self {
-    case .conninfo(let conninfo):
-      return ConnectionSettings(conninfo: conninfo, applicationName: applicationName)
-    case .privateServer(let home):
-      let url = try await LocalServer(home: home).start()
-      return ConnectionSettings(conninfo: url, applicationName: applicationName)
+    case .conninfo(let conninfo): conninfo
+    case .libpqEnvironment: ""
+    case .privateServer:
+      try await LocalServer(home: home ?? LocalServer.defaultHome()).start()
     }
+  }
+
+  private static func checked(_ text: String, from source: String) throws -> String {
+    let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    guard !trimmed.isEmpty, Conninfo(trimmed) != nil else {
+      throw PostgresError(
+        .invalidAddress, "\(source) is not the address of a PostgreSQL database",
+        hint: """
+          Expected a URL or libpq's key=value form, for example
+            postgresql://clerk@db.example.org:5432/hypertension?sslmode=verify-full
+            host=/var/run/postgresql dbname=hypertension
+          """)
+    }
+    return trimmed
+  }
+}
+
+extension DatabaseAddress: CustomStringConvertible {
+  /// The address without any password, for messages.
+  public var description: String {
+    switch self {
+    case .conninfo(let text): Conninfo(text)?.description ?? "an address that cannot be read"
+    case .libpqEnvironment: "the server named by the environment (PGHOST, PGSERVICE, …)"
+    case .privateServer: "the private server"
+    }
+  }
+}
+
+/// What libpq reads in an address.
+struct Conninfo: CustomStringConvertible {
+  private let values: [String: String]
+
+  /// - Returns: nil when libpq cannot read it.
+  init?(_ text: String) {
+    guard let options = PQconninfoParse(text, nil) else { return nil }
+    defer { PQconninfoFree(options) }
+    var values: [String: String] = [:]
+    var option = options
+    while let keyword = option.pointee.keyword {
+      if let value = option.pointee.val { values[String(cString: keyword)] = String(cString: value) }
+      option += 1
+    }
+    self.values = values
+  }
+
+  /// Only what is known to hold no secret.
+  var description: String {
+    if let service = values["service"] { return "service=\(service)" }
+    let shown = ["host", "hostaddr", "port", "dbname", "user"].compactMap { key in
+      values[key].map { "\(key)=\($0)" }
+    }
+    return shown.isEmpty ? "libpq's defaults" : shown.joined(separator: " ")
   }
 }

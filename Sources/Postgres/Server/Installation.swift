@@ -1,30 +1,104 @@
 import Foundation
 
-/// The PostgreSQL programs of this machine.
-public struct Installation: Sendable, Hashable {
-  /// The folder with `initdb` and `pg_ctl`.
-  public let folder: String
-  /// 15 for 15.18.
-  public let major: Int
+/// PostgreSQL's programs on this machine, and the user they run as.
+package struct Installation: Sendable {
+  /// The folder of `initdb`, `pg_ctl` and `postgres`.
+  package let programs: String
+  /// The first part of the version: 15.
+  package let major: Int
 
-  func program(_ name: String) -> String { "\(folder)/\(name)" }
+  /// Debian's place for servers of several versions side by side.
+  package static let debian = "/usr/lib/postgresql"
 
-  /// The newest of Debian's folders, else what is on the PATH.
-  /// - Throws: ``LocalServer/Failure`` when there is none.
-  public static func find(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) async throws -> Installation {
-    let debian = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+  /// Every installation there is, the newest first.
+  ///
+  /// - Parameters:
+  ///   - root: a folder with one folder a version in it
+  ///   - path: as the variable `PATH`; looked at last
+  package static func all(
+    root: String = debian,
+    path: String = ProcessInfo.processInfo.environment["PATH"] ?? ""
+  ) -> [Installation] {
+    let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
     let folders =
-      debian.compactMap(Int.init).sorted(by: >).map { "/usr/lib/postgresql/\($0)/bin" }
-      + (environment["PATH"] ?? "").split(separator: ":").map(String.init)
-    for folder in folders where FileManager.default.isExecutableFile(atPath: folder + "/initdb") {
-      let version = try await Subprocess.run(folder + "/initdb", ["--version"]).output
-      let number = version.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
-      if let number { return Installation(folder: folder, major: number) }
+      versions.compactMap(Int.init).sorted(by: >).map { "\(root)/\($0)/bin" }
+      + path.split(separator: ":").map(String.init)
+    var seen: Set<String> = []
+    return folders.filter { seen.insert($0).inserted }.compactMap(Installation.init(programs:))
+  }
+
+  /// - Returns: nil when the folder does not hold a whole server.
+  package init?(programs: String) {
+    let needed = ["initdb", "pg_ctl", "postgres"]
+    guard
+      needed.allSatisfy({ FileManager.default.isExecutableFile(atPath: "\(programs)/\($0)") }),
+      let answer = try? ChildProcess("\(programs)/postgres", ["--version"]).run(),
+      let major = answer.output.firstMatch(of: #/ (\d+)/#).flatMap({ Int($0.1) })
+    else { return nil }
+    self.programs = programs
+    self.major = major
+  }
+
+  /// - Throws: `localServer`, with how to install PostgreSQL.
+  package static func newest() throws -> Installation {
+    guard let newest = all().first else { throw missing }
+    return newest
+  }
+
+  static let missing = PostgresError(
+    .localServer, "PostgreSQL's server is not installed on this machine",
+    hint: """
+      To install it: apt-get install postgresql
+      To use a server elsewhere, give its address: --database-url or DATABASE_URL
+      """)
+
+  /// One of the programs, to be run as `user`.
+  package func program(_ name: String, _ arguments: [String], as user: ServerUser) -> ChildProcess {
+    user.process("\(programs)/\(name)", arguments)
+  }
+}
+
+/// Whom a server runs as. PostgreSQL refuses to run as root, so root runs it as `postgres`.
+package struct ServerUser: Sendable {
+  /// nil is this process's own user.
+  package let name: String?
+  package let uid: uid_t
+  package let gid: gid_t
+
+  /// - Throws: `localServer` when root has nobody to run the server as.
+  package static func current() throws -> ServerUser {
+    guard geteuid() == 0 else {
+      return ServerUser(name: nil, uid: geteuid(), gid: getegid())
     }
-    throw LocalServer.Failure(
-      "PostgreSQL is not installed: no initdb in /usr/lib/postgresql/*/bin or on the PATH. "
-        + "Install it (apt-get install postgresql), or name a server with --database-url.")
+    guard let entry = getpwnam("postgres") else {
+      throw PostgresError(
+        .localServer, "PostgreSQL does not run as root, and there is no user \"postgres\"",
+        hint: "Installing PostgreSQL makes one (apt-get install postgresql), or run as yourself.")
+    }
+    return ServerUser(name: "postgres", uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
+  }
+
+  /// A program to be run as this user.
+  package func process(_ program: String, _ arguments: [String]) -> ChildProcess {
+    guard name != nil else { return ChildProcess(program, arguments) }
+    return ChildProcess(
+      "setpriv",
+      ["--reuid=\(uid)", "--regid=\(gid)", "--init-groups", "--", program] + arguments)
+  }
+
+  /// Makes the folder this user's, for nobody else to enter.
+  package func own(_ path: String) throws {
+    guard chown(path, uid, gid) == 0, chmod(path, 0o700) == 0 else {
+      throw PostgresError(
+        .localServer, "\(path) cannot be given to the server's user: "
+          + String(cString: strerror(errno)))
+    }
+  }
+
+  /// Whether this user may enter and write the folder.
+  package func canWrite(_ path: String) -> Bool {
+    guard name != nil else { return access(path, W_OK | X_OK) == 0 }
+    let attempt = process("/bin/sh", ["-c", "test -w \"$0\" && test -x \"$0\"", path])
+    return (try? attempt.run())?.isSuccess ?? false
   }
 }

@@ -1,31 +1,66 @@
-/// A type of PostgreSQL by its object id, as `pg_type` has it.
+/// A type of the server, by the number (`oid`) that its catalogue gives it.
+///
+/// The numbers of built-in types are fixed (`pg_type.dat` of PostgreSQL's source).
 public struct PostgresType: RawRepresentable, Hashable, Sendable {
   public let rawValue: UInt32
+
   public init(rawValue: UInt32) { self.rawValue = rawValue }
-  private init(_ oid: UInt32) { rawValue = oid }
 
-  public static let bool = PostgresType(16)
-  public static let bytea = PostgresType(17)
-  public static let char = PostgresType(18)
-  public static let name = PostgresType(19)
-  public static let int8 = PostgresType(20)
-  public static let int2 = PostgresType(21)
-  public static let int4 = PostgresType(23)
-  public static let text = PostgresType(25)
-  public static let oid = PostgresType(26)
-  public static let float8 = PostgresType(701)
-  public static let varchar = PostgresType(1043)
-  public static let date = PostgresType(1082)
-  public static let timestamptz = PostgresType(1184)
-  public static let uuid = PostgresType(2950)
+  public static let bool = PostgresType(rawValue: 16)
+  public static let bytea = PostgresType(rawValue: 17)
+  /// `"char"`, one byte; not `char(n)`, which is ``bpchar``.
+  public static let char = PostgresType(rawValue: 18)
+  public static let name = PostgresType(rawValue: 19)
+  public static let int8 = PostgresType(rawValue: 20)
+  public static let int2 = PostgresType(rawValue: 21)
+  public static let int4 = PostgresType(rawValue: 23)
+  public static let text = PostgresType(rawValue: 25)
+  public static let oid = PostgresType(rawValue: 26)
+  public static let json = PostgresType(rawValue: 114)
+  public static let float4 = PostgresType(rawValue: 700)
+  public static let float8 = PostgresType(rawValue: 701)
+  /// What the server calls a literal whose type nothing says.
+  public static let unknown = PostgresType(rawValue: 705)
+  public static let bpchar = PostgresType(rawValue: 1042)
+  public static let varchar = PostgresType(rawValue: 1043)
+  public static let date = PostgresType(rawValue: 1082)
+  public static let timestamp = PostgresType(rawValue: 1114)
+  public static let timestamptz = PostgresType(rawValue: 1184)
+  public static let numeric = PostgresType(rawValue: 1700)
+  public static let void = PostgresType(rawValue: 2278)
+  public static let uuid = PostgresType(rawValue: 2950)
+  public static let jsonb = PostgresType(rawValue: 3802)
 
-  public static let boolArray = PostgresType(1000)
-  public static let int2Array = PostgresType(1005)
-  public static let int4Array = PostgresType(1007)
-  public static let textArray = PostgresType(1009)
-  public static let int8Array = PostgresType(1016)
-  public static let float8Array = PostgresType(1022)
-  public static let dateArray = PostgresType(1182)
-  public static let timestamptzArray = PostgresType(1185)
-  public static let uuidArray = PostgresType(2951)
+  public static let boolArray = PostgresType(rawValue: 1000)
+  public static let byteaArray = PostgresType(rawValue: 1001)
+  public static let int2Array = PostgresType(rawValue: 1005)
+  public static let int4Array = PostgresType(rawValue: 1007)
+  public static let textArray = PostgresType(rawValue: 1009)
+  public static let int8Array = PostgresType(rawValue: 1016)
+  public static let float8Array = PostgresType(rawValue: 1022)
+  public static let timestampArray = PostgresType(rawValue: 1115)
+  public static let dateArray = PostgresType(rawValue: 1182)
+  public static let timestamptzArray = PostgresType(rawValue: 1185)
+  public static let numericArray = PostgresType(rawValue: 1231)
+  public static let uuidArray = PostgresType(rawValue: 2951)
+
+  /// The first number that types made by `CREATE TYPE`, `CREATE DOMAIN` and extensions can have.
+  static let firstUserDefined: UInt32 = 16_384
+}
+
+extension PostgresType: CustomStringConvertible {
+  /// The type's name in SQL, or its number where this client has no name for it.
+  public var description: String { Self.names[self] ?? "type \(rawValue)" }
+
+  private static let names: [PostgresType: String] = [
+    .bool: "bool", .bytea: "bytea", .char: "\"char\"", .name: "name", .int8: "int8",
+    .int2: "int2", .int4: "int4", .text: "text", .oid: "oid", .json: "json", .float4: "float4",
+    .float8: "float8", .unknown: "unknown", .bpchar: "char(n)", .varchar: "varchar",
+    .date: "date", .timestamp: "timestamp", .timestamptz: "timestamptz", .numeric: "numeric",
+    .void: "void", .uuid: "uuid", .jsonb: "jsonb", .boolArray: "bool[]",
+    .byteaArray: "bytea[]", .int2Array: "int2[]", .int4Array: "int4[]", .textArray: "text[]",
+    .int8Array: "int8[]", .float8Array: "float8[]", .timestampArray: "timestamp[]",
+    .dateArray: "date[]", .timestamptzArray: "timestamptz[]", .numericArray: "numeric[]",
+    .uuidArray: "uuid[]",
+  ]
 }

@@ -95,7 +95,7 @@ public struct Migrator: Sendable {
       }
       let mine = try await connection.query(
         "SELECT sha256(convert_to(\(migration.sql), 'UTF8'))"
-      ).only.decode([UInt8].self)
+      ).only([UInt8].self)
       guard mine == checksum else { throw DeploymentError.changedMigration(name) }
       names.insert(name)
     }
@@ -120,7 +120,7 @@ public struct Migrator: Sendable {
     for table in catalog.periodTables.map(\.table) + catalog.registers.map(\.table) {
       let rows = try await connection.query(
         Query(text: "SELECT EXISTS (SELECT FROM \(table))"))
-      if try rows.only.decode(Bool.self) {
+      if try rows.only(Bool.self) {
         throw DeploymentError.timeZoneIsSet(current, asked: zone)
       }
     }

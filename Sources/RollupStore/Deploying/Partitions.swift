@@ -10,7 +10,7 @@ public struct Partitions: Sendable {
 
   /// The span `rollup migrate` makes partitions for: from five years before this year to the end of the next.
   static func horizon(_ connection: Connection) async throws -> PeriodSpan {
-    let year = try await connection.query("SELECT extract(year FROM now())::integer").only.decode(Int.self)
+    let year = try await connection.query("SELECT extract(year FROM now())::integer").only(Int.self)
     return span(fromYear: year - 5, throughYear: year + 1)
   }
 

@@ -2,7 +2,7 @@ import PeriodRollups
 import Postgres
 
 /// A run of subjects by key, the unit of backfill and verification.
-public struct Chunk<Key: PostgresEncodable & Sendable>: Sendable {
+public struct Chunk<Key: PostgresKey>: Sendable {
   /// The first key; nil for "from the very first".
   public let first: Key?
   /// The key it ends before; nil for "to the very last".
@@ -30,7 +30,7 @@ public struct Chunk<Key: PostgresEncodable & Sendable>: Sendable {
 
 extension RollupStore {
   /// All subjects in chunks of about `size`. Rows of subjects that are not there are in some chunk too.
-  public func chunks<Key: PostgresEncodable & PostgresDecodable & Sendable>(
+  public func chunks<Key: PostgresKey>(
     of size: Int, keyedBy: Key.Type = Key.self
   ) async throws -> [Chunk<Key>] {
     let statement = try query(
@@ -44,7 +44,7 @@ extension RollupStore {
   /// How many subjects there are.
   public func subjectCount() async throws -> Int {
     let count = Query(text: "SELECT count(*) FROM \(catalog.subject.table)")
-    return try await pool.withConnection { try await $0.query(count).only.decode(Int.self) }
+    return try await pool.withConnection { try await $0.query(count).only(Int.self) }
   }
 
   /// The values of a span, widened so that every period type begins and ends with it.

@@ -26,7 +26,7 @@ extension RollupStore {
   /// The subjects are held `FOR SHARE`: removals and transfers of them wait, inserts go on. Rows without an event behind
   /// them go first; then what is missing or older is added and what is wrong is mended. Rows that are right are not
   /// rewritten.
-  public func derive<Key: PostgresArrayElement & Sendable>(
+  public func derive<Key: PostgresKey>(
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register]
   ) async throws -> Derived {
     let values = chunk.values.merging(self.values(of: span)) { $1 }
@@ -49,7 +49,7 @@ extension RollupStore {
     }
   }
 
-  private func dropUnfounded<Key: PostgresArrayElement & Sendable>(
+  private func dropUnfounded<Key: PostgresKey>(
     _ rollup: MostRecent, _ chunk: Chunk<Key>, _ values: Values, in tx: borrowing Transaction
   ) async throws -> Int {
     let rows = try await tx.query(query(rollup.unfounded(chunk.lens), values))

@@ -28,7 +28,7 @@ public struct Drift: Sendable, Hashable {
 
 extension RollupStore {
   /// Compares a chunk's rows of the span's periods with the plain query.
-  public func verify<Key: PostgresEncodable & Sendable>(_ chunk: Chunk<Key>, in span: PeriodSpan)
+  public func verify<Key: PostgresKey>(_ chunk: Chunk<Key>, in span: PeriodSpan)
     async throws -> [Drift]
   {
     let values = chunk.values.merging(self.values(of: span)) { $1 }

@@ -4,7 +4,7 @@ import Postgres
 /// The write path of one source, for rows whose subject's and id's Swift types the model layer knows.
 ///
 /// Each operation runs in a transaction of the caller's (`in:`) or, without one, in its own.
-public struct SourcePath<Key: PostgresArrayElement & Hashable & Sendable>: Sendable {
+public struct SourcePath<Key: PostgresKey>: Sendable {
   let store: RollupStore
   let source: Source
   let writes: SourceWrites
@@ -24,7 +24,7 @@ public struct SourcePath<Key: PostgresArrayElement & Hashable & Sendable>: Senda
   public func insert(_ id: Key, of subject: Key, _ values: Values) async throws -> Bool {
     let statement = try store.query(writes.insert, values)
     let found = try await store.pool.withConnection { connection in
-      try Found(await connection.prepared(statement, retrying: .transient))
+      try Found(await connection.prepared(statement, retrying: .standard))
     }
     if found.subject { return found.written }
     return try await store.transaction { tx in
@@ -62,7 +62,7 @@ public struct SourcePath<Key: PostgresArrayElement & Hashable & Sendable>: Senda
     let written: Bool
 
     init(_ rows: Rows) throws {
-      let (subjects, written) = try rows.only.decode((Int, Int).self)
+      let (subjects, written) = try rows.only((Int, Int).self)
       self.subject = subjects > 0
       self.written = written > 0
     }

@@ -2,7 +2,7 @@ import PeriodRollups
 import Postgres
 
 /// The write path of the subjects: registration, transfer, death, deletion, merge.
-public struct SubjectPath<Key: PostgresArrayElement & Hashable & Sendable>: Sendable {
+public struct SubjectPath<Key: PostgresKey>: Sendable {
   let store: RollupStore
   let subject: Subject
   let writes: SubjectWrites
