@@ -88,7 +88,7 @@ private struct Sample {
       let patient = id(encounter["subject"])
       let start = seconds((encounter["period"] as? Resource)?["start"])
       encounters[key] = (patient, start, id(encounter["serviceProvider"]))
-      first[patient] = min(first[patient] ?? (.max, ""), (start, key))
+      if (start, key) < first[patient] ?? (.max, "") { first[patient] = (start, key) }
     }
     visits = encounters.map { "\($0)|\($1.patient)|\($1.facility)|\($1.start)" }.sorted()
     var diagnosed: [String: (at: Int, id: String, encounter: String)] = [:]
@@ -98,7 +98,7 @@ private struct Sample {
         seconds(condition["recordedDate"] ?? condition["onsetDateTime"]),
         condition["id"] as? String ?? "", id(condition["encounter"])
       )
-      diagnosed[patient] = min(diagnosed[patient] ?? (.max, "", ""), one)
+      if one < diagnosed[patient] ?? (.max, "", "") { diagnosed[patient] = one }
     }
     var assigned: [String: String] = [:]
     for patient in try load("Patient") {
