@@ -22,7 +22,8 @@ public struct ImportOptions: Sendable {
   /// Makes the temporary tables; local times are in the reporting time zone from here on.
   func prepare(_ connection: Connection, _ store: RollupStore, _ tables: String) async throws {
     try await connection.query("SELECT set_config('TimeZone', \(store.timeZone), false)")
-    try await connection.script("SET client_min_messages = error; SET work_mem = '64MB'; SET jit = off")
+    try await connection.script(
+      "SET client_min_messages = error; SET work_mem = '64MB'; SET jit = off")
     try await connection.script(ReadyTables.create)
     try await connection.script(tables)
   }

@@ -13,7 +13,7 @@ public struct ImportReport: Sendable, Hashable {
     public let name: String
     /// Lines or records.
     public internal(set) var read = 0
-    /// What has nothing to do with blood pressure, such as another diagnosis.
+    /// What is no record of ours, such as another diagnosis or a preliminary observation.
     public internal(set) var skipped = 0
     public internal(set) var rejected = 0
   }

@@ -46,7 +46,9 @@ struct ImportCSV: Command {
     if let template {
       let written = try CSVImport.writeTemplates(to: template)
       written.forEach(Terminal.print)
-      if written.count < CSVKind.allCases.count { Terminal.say("files that were there are left as they are") }
+      if written.count < CSVKind.allCases.count {
+        Terminal.say("files that were there are left as they are")
+      }
       return
     }
     let files = files

@@ -13,7 +13,7 @@ struct ImportCommand: AsyncParsableCommand {
 
 /// What both imports have in common.
 struct ImportArguments: ParsableArguments {
-  @Flag(help: "Write the source tables only, faster; 'rollup-backfill' makes the rollups afterwards.")
+  @Flag(help: "Write the source tables only; 'rollup-backfill' makes the rollups afterwards.")
   var sourcesOnly = false
 
   @Option(help: "The CSV file of what could not be imported; made only when there is any.")
@@ -41,8 +41,9 @@ struct ImportArguments: ParsableArguments {
     await pool.close()
     for input in report.inputs {
       Terminal.say(
-        "\(input.name): \(input.read.grouped) read, \(input.skipped.grouped) not about blood pressure, "
-          + "\(input.rejected.grouped) rejected")
+        "\(input.name): \(input.read.grouped) read"
+          + (input.skipped > 0 ? ", \(input.skipped.grouped) that are none of ours" : "")
+          + ", \(input.rejected.grouped) rejected")
     }
     for table in report.tables {
       let outcome = table.outcome
@@ -51,8 +52,12 @@ struct ImportArguments: ParsableArguments {
           + "\(outcome.unchanged.grouped) unchanged")
     }
     if report.rejected > 0 {
-      Terminal.say("\(report.rejected.grouped) rejected, each with its reason in \(rejects); the rest is imported")
+      Terminal.say(
+        "\(report.rejected.grouped) rejected, each with its reason in \(rejects); the rest is imported"
+      )
     }
-    if sourcesOnly { Terminal.say("Only the sources are written. Next: 'rollup-backfill --from …'") }
+    if sourcesOnly {
+      Terminal.say("Only the sources are written. Next: 'rollup-backfill --from …'")
+    }
   }
 }

@@ -44,8 +44,7 @@ struct SampleDataCommand: Command {
     let timeZone = store.rollups.timeZone
     try await pool.withConnection { connection in
       guard try await connection.query(programme.isWelcome(timeZone)).only(Bool.self) else {
-        throw Failure(
-          code: 77,
+        throw Failure.usage(
           "the source tables hold other rows; sample data is written to empty tables only. "
             + "Name another database with --database-url.")
       }
@@ -53,7 +52,8 @@ struct SampleDataCommand: Command {
     }
     await pool.close()
     Terminal.say(
-      "Only the sources are written. Next: 'rollup-backfill --from \(span.first) --to \(span.last)'")
+      "Only the sources are written. Next: 'rollup-backfill --from \(span.first) --to \(span.last)'"
+    )
   }
 
   private func write(

@@ -8,7 +8,8 @@ import Testing
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
         #expect(try CSVImport.writeTemplates(to: folder.path).count == 4)
-        let files = Dictionary(uniqueKeysWithValues: CSVKind.allCases.map { ($0, $0.rawValue + ".csv") })
+        let files = Dictionary(
+          uniqueKeysWithValues: CSVKind.allCases.map { ($0, $0.rawValue + ".csv") })
         let report = try await folder.importCSV(files, store)
         #expect(report.written == 8)
         #expect(report.rejected == 0)
@@ -39,7 +40,8 @@ import Testing
             "3 readings/B2", "4 readings/B3", "6 readings/B5", "5 readings/B4",
           ])
         #expect(
-          try await database.pool.texts("SELECT concat_ws('/', systolic, diastolic) FROM blood_pressures")
+          try await database.pool.texts(
+            "SELECT concat_ws('/', systolic, diastolic) FROM blood_pressures")
             == ["140/79", "141/80"])
       }
     }

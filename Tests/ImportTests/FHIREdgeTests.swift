@@ -57,7 +57,8 @@ import Testing
           FROM patients
           """) == ["t 2024-01-01 00:00:00 t t"])
       #expect(
-        try await database.pool.texts("SELECT concat_ws(' ', systolic, diastolic) FROM blood_pressures")
+        try await database.pool.texts(
+          "SELECT concat_ws(' ', systolic, diastolic) FROM blood_pressures")
           == ["140 80"])
       #expect(
         try await database.pool.texts(
@@ -75,7 +76,10 @@ import Testing
           Self.observation("b1", systolic: 130))
         try folder.write("Observation-2.ndjson", Self.observation("b2", systolic: 150))
         _ = try await folder.importFHIR(store)
-        #expect(try await database.pool.texts("SELECT systolic::text FROM blood_pressures") == ["130", "150"])
+        #expect(
+          try await database.pool.texts("SELECT systolic::text FROM blood_pressures") == [
+            "130", "150",
+          ])
       }
     }
   }
@@ -106,11 +110,13 @@ import Testing
       try await ImportFolder.with { folder in
         try folder.write("Observation.ndjson", Self.observation("b1"))
         #expect(try await folder.importFHIR(store).written == 1)
-        #expect(try await database.pool.texts("SELECT 'row' FROM rollup.blood_pressure_rollups").isEmpty)
+        #expect(
+          try await database.pool.texts("SELECT 'row' FROM rollup.blood_pressure_rollups").isEmpty)
         try Self.writeAll(folder)
         #expect(try await folder.importFHIR(store).rejected == 0)
         #expect(
-          try await database.pool.texts("SELECT 'row' FROM rollup.blood_pressure_rollups").count == 2)
+          try await database.pool.texts("SELECT 'row' FROM rollup.blood_pressure_rollups").count
+            == 2)
       }
     }
   }
@@ -120,7 +126,8 @@ import Testing
       try await ImportFolder.with { folder in
         try Self.writeAll(folder)
         try folder.write(
-          "Encounter.ndjson", Self.encounter, Self.encounter("e2", at: "2024-02-01", facility: "o9"))
+          "Encounter.ndjson", Self.encounter, Self.encounter("e2", at: "2024-02-01", facility: "o9")
+        )
         try folder.write(
           "Observation.ndjson", "{", "", Self.observation("b1", systolic: 401),
           Self.observation("b2", encounter: "e2"), Self.observation("b3", at: "yesterday"),
@@ -135,7 +142,8 @@ import Testing
             "Encounter.ndjson 2 Encounter/e2", "Observation.ndjson 4 Observation/b2",
           ])
         #expect(
-          try await database.pool.texts("SELECT extract(year FROM recorded_at)::text FROM blood_pressures")
+          try await database.pool.texts(
+            "SELECT extract(year FROM recorded_at)::text FROM blood_pressures")
             == ["16", "2024"])
       }
     }
@@ -145,7 +153,8 @@ import Testing
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
         try Self.writeAll(folder)
-        _ = try shell("cd \(folder.path) && gzip Patient.ndjson && truncate -s -6 Patient.ndjson.gz")
+        _ = try shell(
+          "cd \(folder.path) && gzip Patient.ndjson && truncate -s -6 Patient.ndjson.gz")
         await #expect(throws: ImportFailure.self) { try await folder.importFHIR(store) }
         #expect(try await database.pool.texts("SELECT 'row' FROM facilities").isEmpty)
       }

@@ -14,6 +14,7 @@ import Testing
   @Test(.enabled(if: isThere, "the sample files are not beside the project"))
   func everyRowIsAsTheFilesSay() async throws {
     let expected = try Sample(Self.folder)
+    #expect(expected.readings.count == 5_660 && expected.patients.count == 615)
     try await TestDatabase.migrated(size: 4) { database, store in
       let work = try FHIRImport(Self.folder, ImportOptions(rejects: "/tmp/no-rejects-expected.csv"))
       let report = try await database.pool.withConnection {
@@ -69,7 +70,9 @@ private struct Sample {
       }
     }
     func id(_ reference: Any?) -> String {
-      ((reference as? Resource)?["reference"] as? String).map { String($0.split(separator: "/")[1]) } ?? ""
+      ((reference as? Resource)?["reference"] as? String).map {
+        String($0.split(separator: "/")[1])
+      } ?? ""
     }
     let formatter = ISO8601DateFormatter()
     func seconds(_ text: Any?) -> Int {
@@ -88,7 +91,7 @@ private struct Sample {
       let patient = id(encounter["subject"])
       let start = seconds((encounter["period"] as? Resource)?["start"])
       encounters[key] = (patient, start, id(encounter["serviceProvider"]))
-      first[patient] = min(first[patient] ?? (.max, ""), (start, key))
+      if (start, key) < first[patient] ?? (.max, "") { first[patient] = (start, key) }
     }
     visits = encounters.map { "\($0)|\($1.patient)|\($1.facility)|\($1.start)" }.sorted()
     var diagnosed: [String: (at: Int, id: String, encounter: String)] = [:]
@@ -98,7 +101,7 @@ private struct Sample {
         seconds(condition["recordedDate"] ?? condition["onsetDateTime"]),
         condition["id"] as? String ?? "", id(condition["encounter"])
       )
-      diagnosed[patient] = min(diagnosed[patient] ?? (.max, "", ""), one)
+      if one < diagnosed[patient] ?? (.max, "", "") { diagnosed[patient] = one }
     }
     var assigned: [String: String] = [:]
     for patient in try load("Patient") {
@@ -108,12 +111,15 @@ private struct Sample {
       assigned[key] = place
       let died = patient["deceasedDateTime"].map { String(seconds($0)) } ?? "-"
       patients.append(
-        "\(key)|\(condition?.at ?? first[key]?.start ?? 0)|\(place)|\(place)|\(condition == nil ? "f" : "t")|\(died)")
+        "\(key)|\(condition?.at ?? first[key]?.start ?? 0)|\(place)|\(place)|\(condition == nil ? "f" : "t")|\(died)"
+      )
     }
     for observation in try load("Observation") {
-      let values = (observation["component"] as? [Resource] ?? []).reduce(into: [String: Double]()) {
+      let values = (observation["component"] as? [Resource] ?? []).reduce(into: [String: Double]())
+      {
         let coding = (($1["code"] as? Resource)?["coding"] as? [Resource])?[0]
-        $0[coding?["code"] as? String ?? ""] = (($1["valueQuantity"] as? Resource)?["value"] as? NSNumber)?.doubleValue
+        $0[coding?["code"] as? String ?? ""] =
+          (($1["valueQuantity"] as? Resource)?["value"] as? NSNumber)?.doubleValue
       }
       func whole(_ code: String) -> Int { Int(floor((values[code] ?? 0) + 0.5)) }
       let patient = id(observation["subject"])

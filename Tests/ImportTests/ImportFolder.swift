@@ -50,6 +50,8 @@ extension ImportReport {
 extension Pool {
   /// The rows of a statement with one text column, sorted.
   func texts(_ query: Query) async throws -> [String] {
-    try await withConnection { try await $0.query(query).map { try $0.decode(String.self) } }.sorted()
+    try await withConnection { connection in
+      try await connection.query(query).map { try $0.decode(String.self) }
+    }.sorted()
   }
 }

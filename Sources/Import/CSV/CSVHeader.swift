@@ -22,7 +22,8 @@ struct CSVHeader {
     }
     if let missing = kind.columns.first(where: { $0.isRequired && !names.contains($0.name) }) {
       throw ImportFailure(
-        "\(path): the column \(missing.name) is missing; 'rollup import csv --template .' writes examples")
+        "\(path): the column \(missing.name) is missing; "
+          + "'rollup import csv --template .' writes examples")
     }
     self.kind = kind
     places = known.map { names.firstIndex(of: $0) }
@@ -33,7 +34,9 @@ struct CSVHeader {
   /// - Throws: ``CSVReject``.
   func fields(_ record: CSVRecord) throws -> [String?] {
     if let fault = record.fault { throw CSVReject(id: nil, reason: fault) }
-    let id = places[0].flatMap { record.fields.indices.contains($0) ? record.fields[$0].trimmed : nil }
+    let id = places[0].flatMap {
+      record.fields.indices.contains($0) ? record.fields[$0].trimmed : nil
+    }
     guard record.fields.count == width else {
       throw CSVReject(id: id, reason: "expected \(width) fields, found \(record.fields.count)")
     }

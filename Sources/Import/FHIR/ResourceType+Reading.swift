@@ -61,7 +61,8 @@ extension ResourceType {
   private static func time(_ text: String?, _ name: String) throws -> String? {
     guard let text else { return nil }
     guard let time = TimeText.canonical(text) else {
-      throw FHIR.Reject(id: nil, reason: "\(name): expected a date or a time such as 2024-06-30T09:15:00+05:30")
+      throw FHIR.Reject(
+        id: nil, reason: "\(name): expected a date or a time such as 2024-06-30T09:15:00+05:30")
     }
     return time
   }
@@ -76,7 +77,8 @@ extension ResourceType {
     let whole = value.rounded(.toNearestOrAwayFromZero)
     guard range.contains(whole) else {
       throw FHIR.Reject(
-        id: nil, reason: "\(name): expected \(Int(range.lowerBound)) to \(Int(range.upperBound)) mmHg")
+        id: nil,
+        reason: "\(name): expected \(Int(range.lowerBound)) to \(Int(range.upperBound)) mmHg")
     }
     return String(Int(whole))
   }

@@ -12,8 +12,10 @@ enum ResourceType: String, CaseIterable, Sendable {
     switch self {
     case .organization: "COPY raw_organizations (file, line, id, name, state, district) FROM STDIN"
     case .patient: "COPY raw_patients (file, line, id, died_at) FROM STDIN"
-    case .condition: "COPY raw_conditions (file, line, id, patient, encounter, recorded_at) FROM STDIN"
-    case .encounter: "COPY raw_encounters (file, line, id, patient, started_at, facility) FROM STDIN"
+    case .condition:
+      "COPY raw_conditions (file, line, id, patient, encounter, recorded_at) FROM STDIN"
+    case .encounter:
+      "COPY raw_encounters (file, line, id, patient, started_at, facility) FROM STDIN"
     case .observation:
       """
       COPY raw_observations (file, line, id, patient, encounter, recorded_at, systolic, diastolic, deleted)

@@ -11,7 +11,8 @@ final class Rejects {
 
   init(_ path: String) { self.path = path }
 
-  func add(_ file: String, _ line: Int, _ resource: String, _ id: String?, _ reason: String) throws {
+  func add(_ file: String, _ line: Int, _ resource: String, _ id: String?, _ reason: String) throws
+  {
     try write(
       CSVWriter().record([
         .text(file), .integer(line), id.map { .text("\(resource)/\($0)") } ?? .text(resource),
