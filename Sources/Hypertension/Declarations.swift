@@ -63,7 +63,7 @@ public enum Rollups {
           Tables.BloodPressures.systolic, Tables.BloodPressures.diastolic,
           Tables.BloodPressures.facilityID,
         ])
-    ])
+    ], selectedBy: Tables.Patients.assignedFacilityID)
 
   /// The most recent visit of each patient in each month and quarter. A reading is also a visit (INDICATORS.md).
   public static let visits = MostRecent(
@@ -73,7 +73,7 @@ public enum Rollups {
     from: [
       .init(Tables.BloodPressures.source, [Tables.BloodPressures.facilityID]),
       .init(Tables.Visits.source, [Tables.Visits.facilityID]),
-    ])
+    ], selectedBy: Tables.Patients.assignedFacilityID)
 
   /// Who counts in the indicators: "hypertensive patients that are not deleted; nobody else" (INDICATORS.md).
   static let counted: Condition = .all([
@@ -93,7 +93,7 @@ public enum Rollups {
       .init("died_month", of: Tables.Patients.diedAt),
     ],
     keeping: [Tables.Patients.registrationFacilityID, Tables.Patients.assignedFacilityID],
-    selectedBy: Tables.Patients.assignedFacilityID)
+    selectedBy: [Tables.Patients.assignedFacilityID, Tables.Patients.registrationFacilityID])
 
   public static let catalog = Catalog(
     subject: Tables.Patients.subject, mostRecent: [bloodPressure, visits],

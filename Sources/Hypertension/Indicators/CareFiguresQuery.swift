@@ -7,6 +7,9 @@ import RollupStore
 ///
 /// Each window of months is read as the fewest periods that cover it: the last twelve months to June are four quarters.
 /// Every period is a constant of the text, so the planner opens those partitions and no others.
+///
+/// Registrations are counted from the register and not from the registration rollup: a running total is the sum of every
+/// period there has been, and opening their partitions takes longer than counting a district's patients.
 public struct CareFiguresQuery: Sendable {
   public let evaluation: Evaluation
   public let limits: ControlLimits
@@ -40,38 +43,34 @@ public struct CareFiguresQuery: Sendable {
     let month = e.month
     var query = Query(text: "", binds: [Bind(facilities ?? []), Bind(limits.systolic), Bind(limits.diastolic)])
     query.text = """
-      WITH patients AS MATERIALIZED (
-        SELECT p.patient_id, p.assigned_facility_id, p.registered_month, p.died_month
-        FROM rollup.patient_register AS p
-        WHERE p.registered_month < \(date(e.period.end))\(only("p.assigned_facility_id"))
-      ), registrations AS (
-        SELECT r.registration_facility_id,
-          sum(r.change)::bigint AS cumulative,
-          coalesce(sum(r.change) FILTER (WHERE r.period_start >= \(date(e.period.start))\(e.period.type == .quarter ? "" : " AND r.period_type = 'M'")), 0)::bigint AS new
-        FROM rollup.registration_rollups AS r
-        WHERE \(registeredUpTo)\(only("r.registration_facility_id"))
-        GROUP BY 1
+      WITH visitors AS (
+        SELECT v.patient_id, bool_or(v.in_year) AS in_year, bool_or(v.in_recent) AS in_recent,
+          bool_or(v.in_cohort_window) AS in_cohort_window
+        FROM (
+          \(visits)
+        ) AS v
+        GROUP BY v.patient_id
       ), states AS (
         SELECT p.assigned_facility_id,
           coalesce(p.died_month <= \(date(month.start)), false) AS dead,
-          p.registered_month > \(date(month.advanced(by: -12).start)) OR year.patient_id IS NOT NULL AS cared_for,
+          p.registered_month > \(date(month.advanced(by: -12).start)) OR coalesce(v.in_year, false) AS cared_for,
           p.registered_month <= \(date(month.advanced(by: -3).start)) AS adjusted,
-          recent.patient_id IS NOT NULL AS visited,
-          reading.controlled,
-          of_period.controlled AS period_controlled,
+          coalesce(v.in_recent, false) AS visited,
+          \(controlled(in: e.recent)) AS controlled,
+          \(controlled(in: [e.period])) AS period_controlled,
           p.registered_month >= \(date(e.cohort.start)) AND p.registered_month < \(date(e.cohort.end)) AS in_cohort,
-          cohort_visit.patient_id IS NOT NULL AS cohort_visited,
-          cohort_reading.controlled AS cohort_controlled
-        FROM patients AS p
-        LEFT JOIN (\(visitors(e.year))) AS year ON year.patient_id = p.patient_id
-        LEFT JOIN (\(visitors(e.recent))) AS recent ON recent.patient_id = p.patient_id
-        LEFT JOIN (\(readings(e.recent.cover))) AS reading ON reading.patient_id = p.patient_id
-        LEFT JOIN (\(readings([e.period]))) AS of_period ON of_period.patient_id = p.patient_id
-        LEFT JOIN (\(visitors(e.cohortWindow))) AS cohort_visit ON cohort_visit.patient_id = p.patient_id
-        LEFT JOIN (\(readings(e.cohortWindow.cover))) AS cohort_reading ON cohort_reading.patient_id = p.patient_id
+          coalesce(v.in_cohort_window, false) AS cohort_visited,
+          \(controlled(in: e.cohortWindow)) AS cohort_controlled
+        FROM rollup.patient_register AS p
+        LEFT JOIN visitors AS v ON v.patient_id = p.patient_id
+        \(readings)
+        WHERE p.registered_month < \(date(e.period.end))\(only("p.assigned_facility_id"))
       )
-      SELECT registration_facility_id, cumulative, new, \(zeros(16))
-      FROM registrations
+      SELECT p.registration_facility_id, count(*),
+        count(*) FILTER (WHERE p.registered_month >= \(date(e.period.start))), \(zeros(16))
+      FROM rollup.patient_register AS p
+      WHERE p.registered_month < \(date(e.period.end)) AND p.registration_facility_id IS NOT NULL\(only("p.registration_facility_id"))
+      GROUP BY p.registration_facility_id
       UNION ALL
       SELECT assigned_facility_id, \(zeros(2)),
         count(*) FILTER (WHERE NOT dead),
@@ -98,56 +97,62 @@ public struct CareFiguresQuery: Sendable {
 
   // MARK: Parts
 
-  /// The patients with a visit in the span.
-  private func visitors(_ span: PeriodSpan) -> String {
-    let periods = span.cover
-    let distinct = periods.count > 1 ? "DISTINCT " : ""
-    return """
-      SELECT \(distinct)v.patient_id FROM rollup.visit_rollups AS v
-          WHERE \(within(periods, "v"))\(only("v.assigned_facility_id"))
+  /// A row a patient and period with a visit, and which windows the period is in.
+  private var visits: String {
+    let e = evaluation
+    return distinct(e.year + e.cohortWindow).map { period in
       """
+      SELECT v.patient_id, \(e.year.contains(period)) AS in_year, \(e.recent.contains(period)) AS in_recent,
+            \(e.cohortWindow.contains(period)) AS in_cohort_window
+          FROM rollup.visit_rollups AS v
+          WHERE \(within(period, "v"))\(only("v.assigned_facility_id"))
+      """
+    }.joined(separator: "\n    UNION ALL\n    ")
   }
 
-  /// Each patient's most recent reading in the periods, and whether it is controlled.
-  private func readings(_ periods: [Period]) -> String {
-    let (distinct, order) =
-      periods.count > 1
-      ? ("DISTINCT ON (b.patient_id) ", " ORDER BY b.patient_id, b.recorded_at DESC, b.blood_pressure_id DESC") : ("", "")
-    return """
-      SELECT \(distinct)b.patient_id, b.systolic < $2 AND b.diastolic < $3 AS controlled
-          FROM rollup.blood_pressure_rollups AS b
-          WHERE \(within(periods, "b"))\(only("b.assigned_facility_id"))\(order)
-      """
+  /// Every period that a reading is looked for in.
+  private var readingPeriods: [Period] {
+    distinct(evaluation.recent + [evaluation.period] + evaluation.cohortWindow)
   }
 
-  /// Registrations up to the end of the period: whole quarters before its own, then its months.
-  private var registeredUpTo: String {
-    let quarter = evaluation.period.first(.quarter)
-    if evaluation.period.type == .quarter {
-      return "r.period_type = 'Q' AND r.period_start <= \(date(quarter.start))"
-    }
-    return """
-      (r.period_type = 'Q' AND r.period_start < \(date(quarter.start))
-          OR r.period_type = 'M' AND r.period_start >= \(date(quarter.start)) AND r.period_start <= \(date(evaluation.period.start)))
+  /// Each of those periods' readings, joined to the patients.
+  private var readings: String {
+    readingPeriods.map { period in
       """
+      LEFT JOIN (
+            SELECT b.patient_id, b.systolic < $2 AND b.diastolic < $3 AS controlled
+            FROM rollup.blood_pressure_rollups AS b
+            WHERE \(within(period, "b"))\(only("b.assigned_facility_id"))
+          ) AS \(alias(period)) ON \(alias(period)).patient_id = p.patient_id
+      """
+    }.joined(separator: "\n  ")
   }
 
-  private func within(_ periods: [Period], _ alias: String) -> String {
-    let types = Dictionary(grouping: periods, by: \.type).sorted { $0.key.code < $1.key.code }
-    let conditions = types.map { type, periods in
-      """
-      \(alias).period_type = '\(type.code)' AND \(alias).period_start IN (\(periods.map { date($0.start) }.joined(separator: ", ")))
-      """
-    }
-    return conditions.count == 1 ? conditions[0] : "(" + conditions.joined(separator: " OR ") + ")"
+  /// Whether the most recent reading in the periods is controlled: the latest period that has one has it, since periods
+  /// of one window do not overlap.
+  private func controlled(in periods: [Period]) -> String {
+    let latestFirst = periods.sorted { $0.start > $1.start }.map { "\(alias($0)).controlled" }
+    return latestFirst.count == 1 ? latestFirst[0] : "coalesce(\(latestFirst.joined(separator: ", ")))"
+  }
+
+  private func alias(_ period: Period) -> String {
+    "in_" + String(period.description.lowercased().map { $0 == "-" ? "_" : $0 })
+  }
+
+  private func distinct(_ periods: [Period]) -> [Period] { Array(Set(periods)).sorted() }
+
+  private func within(_ period: Period, _ alias: String) -> String {
+    "\(alias).period_type = '\(period.type.code)' AND \(alias).period_start = \(date(period.start))"
   }
 
   private func only(_ column: String) -> String {
     facilities == nil ? " AND $1::uuid[] IS NOT NULL" : " AND \(column) = ANY ($1)"
   }
 
-  /// A day that the calendar computed: digits and dashes.
-  private func date(_ day: CalendarDate) -> String { "'\(day)'::date" }
+  /// A day that the calendar computed: digits and dashes. PostgreSQL has no year 0, which windows of the year 1 begin in.
+  private func date(_ day: CalendarDate) -> String {
+    day.year < 1 ? "'-infinity'::date" : "'\(day)'::date"
+  }
 
   private func zeros(_ count: Int) -> String {
     Array(repeating: "0::bigint", count: count).joined(separator: ", ")

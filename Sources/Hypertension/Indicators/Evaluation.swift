@@ -13,21 +13,28 @@ public struct Evaluation: Sendable, Hashable {
     month = min(period.lastMonth, now)
   }
 
-  /// Months since registration or visit < 12.
-  var year: PeriodSpan { span(of: 12) }
-  /// Months since reading or visit < 3.
-  var recent: PeriodSpan { span(of: 3) }
+  /// The last three months, "months since reading or visit < 3", as the fewest periods that also tell the cohort's
+  /// window apart.
+  var recent: [Period] { sharesWindow ? lastMonths(3).cover : Array(lastMonths(3).periods(of: .month)) }
 
-  private func span(of months: Int) -> PeriodSpan {
-    PeriodSpan(from: month.advanced(by: 1 - months), through: month) ?? .all
+  /// The last twelve months, "months since visit < 12"; those of ``recent`` are the last of them.
+  var year: [Period] {
+    let earlier = PeriodSpan(from: month.advanced(by: -11), through: month.advanced(by: -3))
+    return (earlier?.cover ?? []) + recent
   }
+
+  private func lastMonths(_ count: Int) -> PeriodSpan {
+    PeriodSpan(from: month.advanced(by: 1 - count), through: month) ?? .all
+  }
+
+  /// A quarter that is over is its own last three months.
+  private var sharesWindow: Bool { period.type == .quarter && period.lastMonth == month }
 
   /// When the cohort was registered: the quarter before, or the month two before.
   var cohort: Period { period.advanced(by: period.type == .quarter ? -1 : -2) }
 
-  /// The months in which the cohort's outcome is looked for.
-  var cohortWindow: PeriodSpan {
-    let from = period.type == .quarter ? period : period.advanced(by: -1)
-    return PeriodSpan(from: from, through: period) ?? .all
+  /// Where the cohort's outcome is looked for: the quarter, or the last two months.
+  var cohortWindow: [Period] {
+    period.type == .quarter ? [period] : [period.advanced(by: -1), period]
   }
 }

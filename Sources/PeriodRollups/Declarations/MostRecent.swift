@@ -25,6 +25,8 @@ public struct MostRecent: Hashable, Sendable {
   /// What is copied from the event.
   public let kept: [Column]
   public let inputs: [Input]
+  /// The carried column that reports select by, if any; it is indexed.
+  public let selectedBy: Column?
 
   /// One source of events, and which of its columns go where.
   public struct Input: Hashable, Sendable {
@@ -40,7 +42,8 @@ public struct MostRecent: Hashable, Sendable {
 
   public init(
     _ name: String, table: TableName, per subject: Subject, periods: [PeriodType] = [.month, .quarter],
-    id: Column, time: Identifier, keeping kept: [Column], from inputs: [Input]
+    id: Column, time: Identifier, keeping kept: [Column], from inputs: [Input],
+    selectedBy: Column? = nil
   ) {
     precondition(!inputs.isEmpty, "\(name) has no source")
     for input in inputs {
@@ -59,6 +62,7 @@ public struct MostRecent: Hashable, Sendable {
     self.time = Column(time, .timestamptz)
     self.kept = kept
     self.inputs = inputs
+    self.selectedBy = selectedBy
   }
 
   /// Says which source an event came from; present where there is more than one.

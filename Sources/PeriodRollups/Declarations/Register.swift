@@ -11,8 +11,8 @@ public struct Register: Hashable, Sendable {
   public let months: [Month]
   /// Columns kept as they are.
   public let kept: [Column]
-  /// The column of ``kept`` that reports select by; it is indexed, with everything else in the index.
-  public let selectedBy: Column
+  /// The columns of ``kept`` that reports select by; each is indexed, with everything else in the index.
+  public let selectedBy: [Column]
 
   /// A time of the subject, and the column that holds its month.
   public struct Month: Hashable, Sendable {
@@ -27,7 +27,7 @@ public struct Register: Hashable, Sendable {
 
   public init(
     _ name: String, table: TableName, of subject: Subject, where counted: Condition,
-    months: [Month], keeping kept: [Column], selectedBy: Column
+    months: [Month], keeping kept: [Column], selectedBy: [Column]
   ) {
     self.name = name
     self.table = table

@@ -120,7 +120,21 @@ extension MostRecent: PeriodTable {
           PRIMARY KEY (\(names(key)))
         ) PARTITION BY LIST (period_type)
         """)
-    ] + createTypes(with: Self.storage)
+    ] + indexes + createTypes(with: Self.storage)
+  }
+
+  /// The key is in the index, so that who has a row is known without the table; and no column of it is ever updated but by
+  /// a transfer, so the most recent event is still replaced in place (HOT).
+  private var indexes: [Statement] {
+    guard let column = selectedBy else { return [] }
+    return [
+      Statement(
+        "index it by \(column.name.name), which reports select by",
+        """
+        CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_" + column.name.name)) ON \(table) (\(column))
+        INCLUDE (\(names(key)))
+        """)
+    ]
   }
 }
 
@@ -158,15 +172,17 @@ extension Register {
           \(subjectID) \(subjectID.type) PRIMARY KEY,
           \(.joined(content.map { "\($0) \($0.type)" }, ",\n"))
         )
-        """),
-      Statement(
-        "index it by what reports select by, with all they read",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_" + selectedBy.name.name))
-        ON \(table) (\(selectedBy))
-        INCLUDE (\(names([subjectID] + content.filter { $0 != selectedBy })))
-        """),
+        """)
     ]
+      + selectedBy.map { column in
+        Statement(
+          "index it by \(column.name.name), which reports select by, with all they read",
+          """
+          CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_" + column.name.name))
+          ON \(table) (\(column))
+          INCLUDE (\(names([subjectID] + content.filter { $0 != column })))
+          """)
+      }
   }
 }
 
