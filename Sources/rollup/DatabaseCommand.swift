@@ -27,7 +27,7 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Stop it; the data stays.")
 
     func execute() async throws {
-      let stopped = try await DatabaseCommand.server().stop()
+      let stopped = try await DatabaseCommand.server.stop()
       Terminal.say(stopped ? "stopped" : "it was not running")
     }
   }

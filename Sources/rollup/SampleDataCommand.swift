@@ -39,7 +39,7 @@ struct SampleDataCommand: Command {
     let programme = SampleProgramme(
       patients: patients, seed: seed, from: span.first, to: span.last)
     // The planner overrates generate_series; compiling such plans took longer than running them.
-    let pool = try await database.pool(size: 1, setUp: ["SET jit = off"])
+    let pool = try await database.pool(size: 1, options: ["jit": "off"])
     let store = try await Store(pool)
     let timeZone = store.rollups.timeZone
     try await pool.withConnection { connection in

@@ -82,6 +82,12 @@ import Testing
     #expect(try Period(parsing: "2006-10").contains(turned, in: stJohns))
   }
 
+  @Test func aMonthAndAQuarterMayMeetInASet() throws {
+    let periods = try ["2024-01", "2024Q1", "2024-01"].map { try Period(parsing: $0) }
+    #expect(Set(periods).count == 2)
+    #expect(periods[0] != periods[1] && periods[0] < periods[1])
+  }
+
   @Test func aSpanIsCoveredByTheFewestPeriods() throws {
     func cover(_ from: String, _ through: String) throws -> [String] {
       let span = try #require(

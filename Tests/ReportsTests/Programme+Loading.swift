@@ -45,7 +45,7 @@ extension Programme {
         """,
       binds: [
         Bind(patients.map(\.id)), instants(patients.map(\.registeredAt)),
-        .array(patients.map(\.registrationFacility)), .array(patients.map(\.assignedFacility)),
+        Bind(patients.map(\.registrationFacility)), Bind(patients.map(\.assignedFacility)),
         Bind(patients.map(\.isHypertensive)), instants(patients.map(\.diedAt)),
         Bind(patients.map(\.isDeleted)),
       ])
@@ -79,7 +79,7 @@ extension Programme {
   }
 
   private func instants(_ values: [Micros?]) -> Bind {
-    .array(values.map { $0.map { Timestamp($0.date) } })
+    Bind(values.map { $0.map { Timestamp($0.date) } })
   }
 }
 

@@ -66,7 +66,7 @@ public struct CSVImport: Sendable {
           input.read += 1
           do {
             let fields = try columns.fields(record)
-            try await copy.writeRow([String(number), String(record.line)] + fields)
+            try await copy.write(row: [String(number), String(record.line)] + fields)
           } catch let reject as CSVReject {
             input.rejected += 1
             try rejects.add(name, record.line, kind.rawValue, reject.id, reject.reason)

@@ -66,7 +66,7 @@ public struct FHIRImport: Sendable {
               input.skipped += 1
               continue
             }
-            try await copy.writeRow([String(number), String(line.number)] + fields)
+            try await copy.write(row: [String(number), String(line.number)] + fields)
           } catch let reject as FHIR.Reject {
             input.rejected += 1
             try rejects.add(name, line.number, type.rawValue, reject.id, reject.reason)

@@ -49,12 +49,12 @@ final class Rejects {
         files[number], Int(record.fields[1]) ?? 0, record.fields[2], record.fields[3],
         record.fields[4])
     }
-    try await connection.copyOut(
+    let rows = connection.copyOut(
       """
       COPY (SELECT file, line, resource, id, reason FROM import_rejects ORDER BY file, line)
       TO STDOUT WITH (FORMAT csv)
-      """
-    ) { try parser.feed($0[...], take) }
+      """)
+    for try await bytes in rows { try parser.feed(bytes[...], take) }
     try parser.finish(take)
     try flush()
     let counts = try await connection.query(

@@ -89,8 +89,8 @@ struct Writing {
   private func batches(
     _ table: String, _ name: String, _ write: (ClosedRange<Int>) async throws -> BatchOutcome
   ) async throws -> BatchOutcome {
-    let count = try await connection.query("SELECT count(*) FROM \(unescaped: table)").only
-      .decode(Int.self)
+    let count = try await connection.query("SELECT count(*) FROM \(unescaped: table)")
+      .only(Int.self)
     var outcome = BatchOutcome()
     for first in stride(from: 1, through: count, by: Self.batch) {
       let last = min(first + Self.batch - 1, count)

@@ -85,6 +85,11 @@ extension Period: Strideable {
   /// The period `n` later (negative: earlier) of the same type.
   public func advanced(by n: Int) -> Period { Period(type: type, ordinal: ordinal + n) }
 
+  /// Strideable would compare by distance, which a month and a quarter do not have.
+  public static func == (a: Period, b: Period) -> Bool {
+    a.type == b.type && a.ordinal == b.ordinal
+  }
+
   /// By start; a month before the quarter that begins with it. This is the order in which rows are locked.
   public static func < (a: Period, b: Period) -> Bool {
     (a.start, a.type.months) < (b.start, b.type.months)
