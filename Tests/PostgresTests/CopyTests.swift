@@ -93,7 +93,9 @@ import Testing
     }
     #expect(try await connection.query("SELECT count(*) FROM kept").only(Int.self) == 0)
     let error = await #expect(throws: PostgresError.self) {
-      for try await _ in connection.copyOut("COPY (SELECT 1 / (3 - n) FROM generate_series(1, 5) AS n) TO STDOUT") {}
+      for try await _ in connection.copyOut(
+        "COPY (SELECT 1 / (3 - n) FROM generate_series(1, 5) AS n) TO STDOUT")
+      {}
     }
     #expect(error?.sqlState == SQLState(rawValue: "22012"))
     #expect(try await connection.query("SELECT 1").only(Int.self) == 1)

@@ -85,8 +85,8 @@ import Testing
     #expect(try await answer("SELECT current_database()", of: url) == "rollup")
   }
 
-  /// Ctrl-C goes to a session's processes, and a reader of a command's output waits until nobody holds
-  /// the pipe any more.
+  /// Ctrl-C goes to a session's processes, and a reader of a command's output waits until nobody
+  /// holds the pipe any more.
   private func expectDetached(_ pid: Int32) throws {
     #expect(getsid(pid) != getsid(0))
     let files = FileManager.default
@@ -106,7 +106,8 @@ import Testing
     #expect(try await self.pid(server) == pid)
   }
 
-  /// A pool over a server that is killed: one failure for who was at work, then as if nothing had been.
+  /// A pool over a server that is killed: one failure for who was at work, then as if nothing had
+  /// been.
   private func expectRecovery(_ server: LocalServer, _ url: String) async throws {
     let pool = Pool(ConnectionSettings(conninfo: url), size: 2)
     try await pool.withConnection {

@@ -137,7 +137,8 @@ import Testing
     #expect(waiting.connected(1, now: .zero) == [.close(1), .drained])
   }
 
-  /// Whatever happens in whatever order: the bound holds, a waiter gets one answer, nothing is lost.
+  /// Whatever happens in whatever order: the bound holds, a waiter gets one answer, nothing is
+  /// lost.
   @Test(arguments: 0..<20) func noSequenceOfEventsBreaksTheRules(seed: UInt64) {
     var random = SplitMix(state: seed)
     var state = state(size: 3)

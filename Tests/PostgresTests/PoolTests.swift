@@ -15,8 +15,8 @@ import Testing
     #expect(one == 1)
   }
 
-  /// Many tasks, some of them cancelled at any moment, over few connections: each gets its own answer,
-  /// the bound holds, and in the end every connection is back.
+  /// Many tasks, some of them cancelled at any moment, over few connections: each gets its own
+  /// answer, the bound holds, and in the end every connection is back.
   @Test func aCrowdOverFewConnectionsGetsItsOwnAnswers() async throws {
     let pool = pool(size: 4)
     let answered = try await withThrowingTaskGroup(of: Bool.self) { group in

@@ -46,7 +46,10 @@ import Testing
     ("SELECT \("2024 " + secret + "x")::date", SQLState(rawValue: "22007"), "date: \"…\""),
     ("SELECT \("2024-13-45")::date", .datetimeFieldOverflow, "out of range: \"…\""),
     ("UPDATE patients SET short = \(secret)", .stringDataRightTruncation, "varying(3)"),
-    ("SELECT convert_from(\(Array(secret.utf8) + [0xFF]), 'UTF8')", SQLState(rawValue: "22021"), "…"),
+    (
+      "SELECT convert_from(\(Array(secret.utf8) + [0xFF]), 'UTF8')", SQLState(rawValue: "22021"),
+      "…"
+    ),
   ]
 
   @Test func refusedValuesAreNotRepeatedButNamesAre() async throws {
@@ -91,9 +94,18 @@ import Testing
 
   private final class Log: LogHandler, Sendable {
     let lines = Mutex<[String]>([])
-    var metadata: Logger.Metadata { get { [:] } set {} }
-    var logLevel: Logger.Level { get { .debug } set {} }
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? { get { nil } set {} }
+    var metadata: Logger.Metadata {
+      get { [:] }
+      set {}
+    }
+    var logLevel: Logger.Level {
+      get { .debug }
+      set {}
+    }
+    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+      get { nil }
+      set {}
+    }
 
     func log(event: LogEvent) { lines.withLock { $0.append(event.message.description) } }
   }

@@ -76,8 +76,8 @@ import Testing
     await connection.close()
   }
 
-  /// Both directions are full long before either side is done: a client that only sent would wait for
-  /// ever.
+  /// Both directions are full long before either side is done: a client that only sent would wait
+  /// for ever.
   @Test(.timeLimit(.minutes(1)))
   func megabytesBothWaysDoNotDeadlock() async throws {
     let connection = try await TestDatabase.current.connect()

@@ -78,7 +78,9 @@ import Testing
       }
       try await transaction.savepoint { _ in }
       try await transaction.savepoint { try await $0.execute("INSERT INTO readings VALUES (4)") }
-      await #expect(throws: Refusal.self) { try await transaction.savepoint { _ in throw Refusal() } }
+      await #expect(throws: Refusal.self) {
+        try await transaction.savepoint { _ in throw Refusal() }
+      }
       try await transaction.execute("INSERT INTO readings VALUES (5)")
     }
     #expect(try await stored() == [1, 4, 5])

@@ -1,8 +1,8 @@
 import Foundation
 import Postgres
 
-/// A PostgreSQL server for this test process: started when it is first needed, gone when the process
-/// is, even after a `kill -9`.
+/// A PostgreSQL server for this test process: started when it is first needed, gone when the
+/// process is, even after a `kill -9`.
 ///
 /// It does not wait for the disk, so a test that kills it would find its data damaged; such tests
 /// start a server of their own.

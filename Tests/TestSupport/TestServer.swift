@@ -1,7 +1,8 @@
 import Foundation
 import Postgres
 
-/// The server of ``TestCluster``: in a folder in /tmp, without a port, and without waiting for the disk.
+/// The server of ``TestCluster``: in a folder in /tmp, without a port, and without waiting for the
+/// disk.
 struct TestServer: Sendable {
   /// The address of the database `postgres`.
   let address: String

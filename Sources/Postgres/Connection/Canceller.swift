@@ -6,12 +6,12 @@ import Foundation
 /// A cancellation goes to the server over a connection of its own and hits whatever the session is
 /// executing when it arrives. So a statement is *armed* before it is sent and *disarmed* after it
 /// has ended, and disarming waits for a cancellation that is on its way: the next statement begins
-/// when nothing can hit it any more. A session that executes nothing ignores a cancellation, which is
-/// also why one is repeated for as long as the statement lasts: the first may come before the
+/// when nothing can hit it any more. A session that executes nothing ignores a cancellation, which
+/// is also why one is repeated for as long as the statement lasts: the first may come before the
 /// statement does.
 ///
-/// Unchecked: every variable is only touched under `condition`, and `PQcancel` may be called from any
-/// thread with the same `PGcancel` (libpq's manual, 34.7).
+/// Unchecked: every variable is only touched under `condition`, and `PQcancel` may be called from
+/// any thread with the same `PGcancel` (libpq's manual, 34.7).
 final class Canceller: @unchecked Sendable {
   private let condition = NSCondition()
   private var handle: OpaquePointer?

@@ -1,7 +1,6 @@
 import CLibPQ
 import Foundation
 import Logging
-import Synchronization
 
 /// A session of a PostgreSQL server.
 ///
@@ -10,10 +9,10 @@ import Synchronization
 /// let rows = try await connection.prepared("SELECT name FROM facilities WHERE id = \(id)")
 /// ```
 ///
-/// Statements are executed one after another, in the order in which they arrive. Cancelling the task
-/// that waits for one cancels that statement on the server, and the connection stays usable. Between
-/// the statements of a ``transaction(_:readOnly:_:)`` or during a COPY the connection belongs to the
-/// task that began it: do not share it, take one each from a ``Pool``.
+/// Statements are executed one after another, in the order in which they arrive. Cancelling the
+/// task that waits for one cancels that statement on the server, and the connection stays usable.
+/// Between the statements of a ``transaction(_:readOnly:_:)`` or during a COPY the connection
+/// belongs to the task that began it: do not share it, take one each from a ``Pool``.
 ///
 /// Every method throws ``PostgresError``. After `connectionLost` and `timeout` the connection is
 /// closed.
@@ -21,7 +20,7 @@ public actor Connection {
   private nonisolated let thread: ConnectionThread
   nonisolated let canceller = Canceller()
   /// What is known of the session without asking its thread.
-  nonisolated let session = Mutex(SessionState())
+  nonisolated let session = Locked(SessionState())
   private var wire: Wire?
   /// Whether a COPY holds the connection, and which.
   private var copy: CopyInProgress?
@@ -58,8 +57,8 @@ public actor Connection {
   /// - Parameters:
   ///   - statementCapacity: how many prepared statements to keep
   ///   - logger: takes the server's notices, at the level `debug`
-  /// - Throws: `connectionFailed` with the address that was tried, and never the password. Cancelling
-  ///   does not interrupt it; `settings.connectTimeout` bounds it.
+  /// - Throws: `connectionFailed` with the address that was tried, and never the password.
+  ///   Cancelling does not interrupt it; `settings.connectTimeout` bounds it.
   public static func connect(
     _ settings: ConnectionSettings, statementCapacity: Int = 256, logger: Logger? = nil
   ) async throws -> Connection {
@@ -97,8 +96,8 @@ public actor Connection {
 
   /// Executes a statement that the server keeps prepared: for those that are used again.
   ///
-  /// The first use prepares it in the same round trip. When the server has to forget its plan, because
-  /// a table was changed, it is prepared anew.
+  /// The first use prepares it in the same round trip. When the server has to forget its plan,
+  /// because a table was changed, it is prepared anew.
   @discardableResult
   public func prepared(_ query: Query) async throws -> Rows {
     try await perform { try $0.execute(query, .prepared, bracket: $1) }
@@ -119,8 +118,8 @@ public actor Connection {
 
   /// Executes several statements in one round trip, each prepared as by ``prepared(_:)``.
   ///
-  /// Outside of a transaction they are one: all are committed, or none. Each sees what those before it
-  /// did.
+  /// Outside of a transaction they are one: all are committed, or none. Each sees what those before
+  /// it did.
   /// - Throws: the first error of the server, with ``PostgresError/statementIndex``.
   @discardableResult
   public func pipeline(_ queries: [Query]) async throws -> [Rows] {

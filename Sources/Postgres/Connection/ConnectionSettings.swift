@@ -2,9 +2,9 @@ import Foundation
 
 /// How to reach a server, and how a session there is to behave.
 public struct ConnectionSettings: Sendable {
-  /// A URL (`postgresql://user@host/database`), libpq's `key=value` form, or "" for what libpq's own
-  /// environment says (`PGHOST`, `PGSERVICE`, …). It goes to libpq untouched, so that TLS and every
-  /// other setting of libpq's manual (34.1.2) can be given in it.
+  /// A URL (`postgresql://user@host/database`), libpq's `key=value` form, or "" for what libpq's
+  /// own environment says (`PGHOST`, `PGSERVICE`, …). It goes to libpq untouched, so that TLS and
+  /// every other setting of libpq's manual (34.1.2) can be given in it.
   public var conninfo: String
   /// How long to wait for each address of the server. A `connect_timeout` in ``conninfo`` or
   /// `PGCONNECT_TIMEOUT` goes before it. libpq counts in seconds, and in no fewer than two.

@@ -2,8 +2,9 @@ import Foundation
 
 /// A thread on which one actor runs and no other.
 ///
-/// libpq waits for the server by blocking. On the threads that Swift's tasks share that would starve
-/// every other task, so a connection has its own. It was also the fastest of the bridges measured.
+/// libpq waits for the server by blocking. On the threads that Swift's tasks share that would
+/// starve every other task, so a connection has its own. It was also the fastest of the bridges
+/// measured.
 ///
 /// Unchecked: `jobs` and `isStopped` are only touched under `condition`.
 final class ConnectionThread: SerialExecutor, @unchecked Sendable {

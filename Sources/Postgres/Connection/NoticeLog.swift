@@ -6,8 +6,8 @@ final class NoticeLog {
   let logger: Logger?
   /// How many have come. A COPY asks, to tell a notice from an error.
   private(set) var count = 0
-  /// What the server said when it ended the session. It comes as an error, or, while nothing is asked
-  /// of the server, as a notice.
+  /// What the server said when it ended the session. It comes as an error, or, while nothing is
+  /// asked of the server, as a notice.
   private(set) var farewell: PostgresError?
 
   init(logger: Logger?) { self.logger = logger }

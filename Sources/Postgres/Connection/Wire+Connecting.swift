@@ -58,7 +58,7 @@ extension Wire {
   ) -> Result {
     let keywords = settings.parameters.map { strdup($0.keyword) }
     let values = settings.parameters.map { strdup($0.value) }
-    defer { (keywords + values).forEach { free($0) } }
+    defer { for text in keywords + values { free(text) } }
     let end: [UnsafePointer<CChar>?] = [nil]
     return body(
       keywords.map { UnsafePointer($0) } + end, values.map { UnsafePointer($0) } + end)

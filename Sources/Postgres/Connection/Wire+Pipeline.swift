@@ -20,12 +20,12 @@ extension Wire {
   func pipeline(
     _ queries: [Query], _ mode: Mode, bracket: [String], closing: String? = nil
   ) throws -> [Rows] {
-    try queries.forEach(check)
+    for query in queries { try check(query) }
     let isAlone = transactionStatus == PQTRANS_IDLE
     do {
       return try pipelineOnce(queries, mode, bracket, closing)
     } catch let error as PostgresError where error.isStalePlan {
-      queries.forEach { statements.evict(StatementCache.Key($0)) }
+      for query in queries { statements.evict(StatementCache.Key(query)) }
       // Alone, or with its own BEGIN, nothing of it has happened and it can be sent again.
       guard isAlone, !isBroken else { throw error }
       if transactionStatus != PQTRANS_IDLE { try script("ROLLBACK") }

@@ -9,8 +9,8 @@ extension Connection {
   /// }
   /// ```
   ///
-  /// The source goes at the server's pace. When the body throws, or the server refuses a row, none of
-  /// the rows is stored and the connection stays usable.
+  /// The source goes at the server's pace. When the body throws, or the server refuses a row, none
+  /// of the rows is stored and the connection stays usable.
   ///
   /// - Parameter sql: a `COPY … FROM STDIN`, in whichever format the body writes
   /// - Returns: how many rows were stored

@@ -8,7 +8,8 @@ import Foundation
 ///
 /// - the message; in the classes 22 (data exception) and 23 (constraint violation) without anything
 ///   in quotes that is not the name of an object the server names in a field of its own;
-/// - the detail; in the classes of ``silentClasses`` whole, of a key its columns, otherwise nothing;
+/// - the detail; in the classes of ``silentClasses`` whole, of a key its columns, otherwise
+///   nothing;
 /// - the context; of a COPY its line and column, otherwise nothing.
 struct Redaction {
   let sqlState: SQLState

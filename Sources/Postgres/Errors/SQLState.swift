@@ -34,7 +34,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let undefinedTable = SQLState(rawValue: "42P01")
   public static let duplicateTable = SQLState(rawValue: "42P07")
   public static let tooManyConnections = SQLState(rawValue: "53300")
-  public static let objectNotInPrerequisiteState = SQLState(rawValue: "55000")
+  /// `object_not_in_prerequisite_state`.
+  public static let objectNotReady = SQLState(rawValue: "55000")
   public static let lockNotAvailable = SQLState(rawValue: "55P03")
   public static let queryCanceled = SQLState(rawValue: "57014")
   public static let adminShutdown = SQLState(rawValue: "57P01")

@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import Synchronization
 
 /// A bounded set of connections to one server, lent to one task at a time.
 ///
@@ -9,15 +8,16 @@ import Synchronization
 /// try await pool.transaction(retrying: .standard) { transaction in … }
 /// ```
 ///
-/// What is lent when, and to whom, ``PoolState`` decides; this class carries it out. Connections are
-/// opened when they are needed. Nothing of a session's state is reset between two users except that an
-/// open transaction is rolled back: do not leave `SET`s, temporary tables or advisory locks behind.
+/// What is lent when, and to whom, ``PoolState`` decides; this class carries it out. Connections
+/// are opened when they are needed. Nothing of a session's state is reset between two users except
+/// that an open transaction is rolled back: do not leave `SET`s, temporary tables or advisory locks
+/// behind.
 public final class Pool: Sendable {
   private let settings: ConnectionSettings
   private let acquireTimeout: Duration
   private let statementCapacity: Int
   private let logger: Logger?
-  private let inner: Mutex<Inner>
+  private let inner: Locked<Inner>
   private let start = ContinuousClock.now
 
   private struct Inner {
@@ -60,7 +60,7 @@ public final class Pool: Sendable {
     let limits = PoolState.Limits(
       size: size, idleTimeout: idleTimeout, maximumAge: maximumAge, checkAfter: checkAfter,
       reconnectDelay: .milliseconds(100))
-    inner = Mutex(Inner(state: PoolState(limits: limits)))
+    inner = Locked(Inner(state: PoolState(limits: limits)))
   }
 
   deinit { inner.withLock { $0.reaper?.cancel() } }
@@ -69,8 +69,8 @@ public final class Pool: Sendable {
 
   /// Lends a connection to `body`. A transaction that `body` leaves open is rolled back.
   ///
-  /// - Throws: what `body` throws; `connectionFailed` when none can be opened, `poolTimeout` when none
-  ///   comes free in time, `poolClosed`, `cancelled`.
+  /// - Throws: what `body` throws; `connectionFailed` when none can be opened, `poolTimeout` when
+  ///   none comes free in time, `poolClosed`, `cancelled`.
   @discardableResult
   public nonisolated(nonsending) func withConnection<Value>(
     _ body: (Connection) async throws -> Value
@@ -89,8 +89,8 @@ public final class Pool: Sendable {
   /// Executes `body` in a transaction on a connection of the pool.
   ///
   /// - Parameters:
-  ///   - retrying: when to begin again. `body` is then called again from its beginning: what it does
-  ///     outside of the database it does again.
+  ///   - retrying: when to begin again. `body` is then called again from its beginning: what it
+  ///     does outside of the database it does again.
   @discardableResult
   public nonisolated(nonsending) func transaction<Value>(
     _ isolation: Isolation = .readCommitted, readOnly: Bool = false,
@@ -103,11 +103,11 @@ public final class Pool: Sendable {
         return try await withConnection {
           try await $0.transaction(isolation, readOnly: readOnly, body)
         }
-      } catch where policy.retries(error, afterAttempt: attempt) && !Task.isCancelled {
+      } catch  where policy.retries(error, afterAttempt: attempt) && !Task.isCancelled {
         logger?.debug("attempt \(attempt) failed and is repeated: \(error)")
         // The connection has been given back: others may use it meanwhile.
-        try await Task.sleep(
-          for: policy.delay(afterAttempt: attempt, random: .random(in: 0..<1)))
+        let delay = policy.delay(afterAttempt: attempt, random: .random(in: 0..<1))
+        guard (try? await Task.sleep(for: delay)) != nil else { throw Connection.cancelled }
         attempt += 1
       }
     }

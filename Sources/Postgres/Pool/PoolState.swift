@@ -1,13 +1,13 @@
-/// What a ``Pool`` knows and decides, without sockets, clocks or tasks: an event goes in, what is to
-/// be done comes out.
+/// What a ``Pool`` knows and decides, without sockets, clocks or tasks: an event goes in, what is
+/// to be done comes out.
 ///
 /// The rules:
 /// - there are never more than `size` connections, those being opened included;
 /// - whoever waited longest is served first;
 /// - the connection used last is lent first, so that those not needed grow old and are closed;
 /// - one that has been idle for longer than `checkAfter` is checked before it is lent;
-/// - a connection that cannot be opened fails the one waiter it was opened for, unless the server is
-///   only starting: then it is tried again for as long as somebody waits.
+/// - a connection that cannot be opened fails the one waiter it was opened for, unless the server
+///   is only starting: then it is tried again for as long as somebody waits.
 ///
 /// Time is a duration since whatever moment the caller likes.
 struct PoolState {

@@ -2,9 +2,9 @@ import Foundation
 
 /// A program that is run to its end, with its output kept.
 ///
-/// Our own rather than Foundation's, because a server that a program leaves behind must hold none of
-/// this process's files open, and must not die with its terminal's Ctrl-C: each child gets a session
-/// of its own and no file but the three it is given.
+/// Our own rather than Foundation's, because a server that a program leaves behind must hold none
+/// of this process's files open, and must not die with its terminal's Ctrl-C: each child gets a
+/// session of its own and no file but the three it is given.
 package struct ChildProcess {
   package let program: String
   package let arguments: [String]
@@ -51,11 +51,12 @@ package struct ChildProcess {
     defer { posix_spawnattr_destroy(&attributes) }
     posix_spawnattr_setflags(&attributes, Self.newSession)
 
-    // By way of the shell, so as not to be started in a folder that the user it runs as may not enter.
+    // By way of the shell, so as not to be started in a folder that the user it runs as may not
+    // enter.
     let command = ["sh", "-c", "cd / && exec \"$0\" \"$@\"", program] + arguments
     let arguments = command.map { strdup($0) } + [nil]
     let environment = Self.environment.map { strdup($0) } + [nil]
-    defer { (arguments + environment).forEach { free($0) } }
+    defer { for text in arguments + environment { free(text) } }
     var pid: pid_t = 0
     let failure = posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environment)
     guard failure == 0 else {

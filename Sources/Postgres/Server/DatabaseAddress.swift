@@ -33,7 +33,8 @@ public enum DatabaseAddress: Sendable, Hashable {
   }
 
   /// What to give libpq. Starts the private server where the address is that.
-  /// - Parameter home: the folder of the private server; nil is ``LocalServer/defaultHome(environment:)``
+  /// - Parameter home: the folder of the private server; nil is
+  ///   ``LocalServer/defaultHome(environment:)``
   public func conninfo(home: URL? = nil) async throws -> String {
     switch self {
     case .conninfo(let conninfo): conninfo
@@ -80,7 +81,9 @@ struct Conninfo: CustomStringConvertible {
     var values: [String: String] = [:]
     var option = options
     while let keyword = option.pointee.keyword {
-      if let value = option.pointee.val { values[String(cString: keyword)] = String(cString: value) }
+      if let value = option.pointee.val {
+        values[String(cString: keyword)] = String(cString: value)
+      }
       option += 1
     }
     self.values = values

@@ -90,7 +90,8 @@ package struct ServerUser: Sendable {
   package func own(_ path: String) throws {
     guard chown(path, uid, gid) == 0, chmod(path, 0o700) == 0 else {
       throw PostgresError(
-        .localServer, "\(path) cannot be given to the server's user: "
+        .localServer,
+        "\(path) cannot be given to the server's user: "
           + String(cString: strerror(errno)))
     }
   }

@@ -4,11 +4,11 @@ import Foundation
 /// machine.
 ///
 /// It listens on a Unix socket only, in a folder that nobody but its owner may enter, and holds one
-/// database named `rollup`. It outlives the command that started it. Root's server runs as the system's
-/// user `postgres`, because PostgreSQL refuses to run as root.
+/// database named `rollup`. It outlives the command that started it. Root's server runs as the
+/// system's user `postgres`, because PostgreSQL refuses to run as root.
 ///
-/// Commands that run at the same time may all start it: one does, the others wait and use it. A server
-/// that was killed is started again and recovers by itself.
+/// Commands that run at the same time may all start it: one does, the others wait and use it. A
+/// server that was killed is started again and recovers by itself.
 public struct LocalServer: Sendable {
   /// What the server is doing.
   public enum Status: Sendable, Hashable {

@@ -2,9 +2,9 @@ import Foundation
 
 /// What the data folder and the machine's processes say of a server.
 ///
-/// `postmaster.pid` alone cannot be believed: after a `kill -9` it stays, and its number may by now be
-/// another process's. A server's processes have the data folder as their working directory, which is
-/// what is asked here.
+/// `postmaster.pid` alone cannot be believed: after a `kill -9` it stays, and its number may by now
+/// be another process's. A server's processes have the data folder as their working directory,
+/// which is what is asked here.
 struct Postmaster {
   let pid: pid_t
   /// Whether it takes connections.

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Creates the data of a private server: all or nothing, because they are made under another name and
-/// renamed when they are complete.
+/// Creates the data of a private server: all or nothing, because they are made under another name
+/// and renamed when they are complete.
 struct ServerCreation {
   let folders: ServerFolders
   let user: ServerUser

@@ -4,8 +4,8 @@ import Foundation
 struct ServerLog {
   let file: URL
 
-  /// Beyond this many bytes the log is put aside when the server starts, in the place of the one put
-  /// aside before.
+  /// Beyond this many bytes the log is put aside when the server starts, in the place of the one
+  /// put aside before.
   private static let limit = 16 << 20
 
   var size: Int {

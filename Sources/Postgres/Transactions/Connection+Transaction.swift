@@ -11,8 +11,8 @@ extension Connection {
   ///   try await transaction.execute("UPDATE …")
   /// }
   /// ```
-  /// - Throws: what `body` throws; `transactionAborted` when `body` kept the error of a statement to
-  ///   itself; `commitUnknown` when the connection broke during the COMMIT.
+  /// - Throws: what `body` throws; `transactionAborted` when `body` kept the error of a statement
+  ///   to itself; `commitUnknown` when the connection broke during the COMMIT.
   @discardableResult
   public nonisolated(nonsending) func transaction<Value>(
     _ isolation: Isolation = .readCommitted, readOnly: Bool = false,

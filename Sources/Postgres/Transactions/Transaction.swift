@@ -1,33 +1,38 @@
-/// A transaction in progress. It exists only within the closure it is handed to: letting it escape is
-/// a compile error.
+/// A transaction in progress. It exists only within the closure it is handed to: letting it escape
+/// is a compile error.
 ///
-/// Its methods are those of ``Connection``.
+/// Its methods are those of ``Connection``. They run where their caller runs, so that a statement
+/// costs one change of thread and back.
 public struct Transaction: ~Copyable, Sendable {
   let connection: Connection
   /// What the transaction sees of others.
   public let isolation: Isolation
 
   /// See ``Connection/query(_:)``.
-  public func query(_ query: Query) async throws -> Rows { try await connection.query(query) }
+  public nonisolated(nonsending) func query(_ query: Query) async throws -> Rows {
+    try await connection.query(query)
+  }
 
   /// See ``Connection/prepared(_:)``.
   @discardableResult
-  public func prepared(_ query: Query) async throws -> Rows {
+  public nonisolated(nonsending) func prepared(_ query: Query) async throws -> Rows {
     try await connection.prepared(query)
   }
 
   /// See ``Connection/execute(_:)``.
   @discardableResult
-  public func execute(_ query: Query) async throws -> Int {
+  public nonisolated(nonsending) func execute(_ query: Query) async throws -> Int {
     try await connection.execute(query)
   }
 
   /// See ``Connection/script(_:)``. The script must not end the transaction.
-  public func script(_ sql: String) async throws { try await connection.script(sql) }
+  public nonisolated(nonsending) func script(_ sql: String) async throws {
+    try await connection.script(sql)
+  }
 
   /// See ``Connection/pipeline(_:)``.
   @discardableResult
-  public func pipeline(_ queries: [Query]) async throws -> [Rows] {
+  public nonisolated(nonsending) func pipeline(_ queries: [Query]) async throws -> [Rows] {
     try await connection.pipeline(queries)
   }
 
@@ -35,7 +40,7 @@ public struct Transaction: ~Copyable, Sendable {
   /// can be executed in the transaction afterwards.
   /// - Throws: as ``Connection/pipeline(_:)``; nothing is committed then.
   @discardableResult
-  public func commit(after queries: [Query]) async throws -> [Rows] {
+  public nonisolated(nonsending) func commit(after queries: [Query]) async throws -> [Rows] {
     try await connection.commit(after: queries)
   }
 

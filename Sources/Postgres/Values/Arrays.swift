@@ -1,7 +1,7 @@
 import Foundation
 
-/// A type whose arrays are PostgreSQL's one-dimensional arrays. An `Optional` of one is too, so that
-/// `[Int?]` has NULLs among its elements.
+/// A type whose arrays are PostgreSQL's one-dimensional arrays. An `Optional` of one is too, so
+/// that `[Int?]` has NULLs among its elements.
 public protocol PostgresArrayElement: Sendable {
   /// The type of one element.
   static var elementType: PostgresType { get }

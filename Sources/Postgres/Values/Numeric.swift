@@ -21,7 +21,8 @@ struct Numeric {
     digits = try (0..<count).map { _ in Int(try bytes.number(Int16.self, at: &offset)) }
   }
 
-  /// - Throws: `outOfRange` for a fraction that is not zero, NaN, an infinity, and what is too large.
+  /// - Throws: `outOfRange` for a fraction that is not zero, NaN, an infinity, and what is too
+  ///   large.
   func integer() throws -> Int64 {
     guard sign == 0 || sign == Self.negative else { throw DecodingFailure.outOfRange }
     var value: Int64 = 0

@@ -17,8 +17,8 @@ public protocol PostgresDecodable {
   /// - Parameters:
   ///   - bytes: the value in PostgreSQL's binary format; not valid after the call
   ///   - type: what the column's type is
-  /// - Throws: ``DecodingFailure`` when a column of `type` cannot be read as this type, or the value
-  ///   does not fit into it.
+  /// - Throws: ``DecodingFailure`` when a column of `type` cannot be read as this type, or the
+  ///   value does not fit into it.
   static func decode(_ bytes: UnsafeRawBufferPointer, type: PostgresType) throws -> Self
 
   /// Reads a value, or NULL as `nil`. Only `Optional` has a reason to implement it.
