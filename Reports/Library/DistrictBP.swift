@@ -36,8 +36,9 @@ public struct DistrictBP: Sendable {
   /// - Parameter today: the day it is in the reporting time zone; nil to ask the database.
   /// - Throws: ``UnknownRegion``, ``DeploymentError/notMigrated``.
   public func make(_ pool: Pool, today: CalendarDate? = nil) async throws -> ReportTable {
-    try await pool.withConnection { connection in
-      let (now, facilities) = try await frame(connection)
+    // One snapshot, so that facilities and figures are of one moment.
+    try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+      let (now, facilities) = try await frame(tx)
       let (state, district) = try checked(facilities)
       let scope = facilities.filter {
         (state == nil || $0.state == state) && (district == nil || $0.district == district)
@@ -46,7 +47,7 @@ public struct DistrictBP: Sendable {
       let evaluation = Evaluation(period, today: today ?? now)
       let figures = try await CareFiguresQuery(
         evaluation, limits: limits, facilities: isNarrowed ? scope.map(\.id) : nil
-      ).run(connection)
+      ).run(tx)
       let hierarchy = Hierarchy(scope, figures: figures, includingStrangers: !isNarrowed)
       let top: RegionLevel = district != nil ? .district : state != nil ? .state : .all
       return table(hierarchy.rows(from: top))
@@ -54,16 +55,18 @@ public struct DistrictBP: Sendable {
   }
 
   /// The day it is, and the facilities, in one round trip.
-  private func frame(_ connection: Connection) async throws -> (CalendarDate, [Place]) {
+  private func frame(_ tx: borrowing Transaction) async throws -> (CalendarDate, [Place]) {
     do {
-      let answers = try await connection.pipeline([
+      let answers = try await tx.pipeline([
+        // Compiling a plan takes longer than running it; a whole programme's hash tables stay in memory.
+        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'",
         "SELECT (now() AT TIME ZONE time_zone)::date FROM rollup.deployment",
         "SELECT id, name, state, district, nullif(block, ''), deleted_at IS NOT NULL FROM facilities",
       ])
-      guard let today = try answers[0].first?.decode(CalendarDay.self) else {
+      guard let today = try answers[2].first?.decode(CalendarDay.self) else {
         throw DeploymentError.notMigrated
       }
-      let places = try answers[1].map { row in
+      let places = try answers[3].map { row in
         let (id, name, state, district, block, isDeleted) = try row.decode(
           (UUID, String, String, String, String?, Bool).self)
         return Place(

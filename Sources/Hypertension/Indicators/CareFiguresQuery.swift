@@ -23,9 +23,9 @@ public struct CareFiguresQuery: Sendable {
   }
 
   /// Figures by facility; nil is "no facility".
-  public func run(_ connection: Connection) async throws -> [UUID?: CareFigures] {
+  public func run(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
     var figures: [UUID?: CareFigures] = [:]
-    for row in try await connection.query(query) {
+    for row in try await tx.query(query) {
       let facility = try row.decode(0, as: UUID?.self)
       var some = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
