@@ -95,7 +95,7 @@ struct Question: CustomStringConvertible {
 }
 
 extension ReportTable.Cell {
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .text(let text): text
     case .integer(let number): String(number)
