@@ -4,11 +4,15 @@ import Testing
 
 /// The `report` command as a user meets it: exit codes, messages, files.
 @Suite struct CommandTests {
-  private func report(_ arguments: [String], _ url: String) -> (status: Int32, output: String, error: String) {
+  private func report(_ arguments: [String], _ url: String) -> (
+    status: Int32, output: String, error: String
+  ) {
     // The tests' own program lies beside the commands.
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent()
       .appendingPathComponent("report").path
-    return run([program, "district-bp"] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
+    return run(
+      [program, "district-bp"] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
   }
 
   @Test(arguments: [
@@ -77,7 +81,8 @@ import Testing
       #expect(report(arguments + ["--district", "nowhere at all"], database.url).status == 64)
       #expect(try String(contentsOfFile: folder + "/report.csv", encoding: .utf8) == first)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["report.csv"])
-      let outcome = report(["--quarter", "2024Q2", "--output", folder + "/none/report.csv"], database.url)
+      let outcome = report(
+        ["--quarter", "2024Q2", "--output", folder + "/none/report.csv"], database.url)
       #expect(outcome.status == 73 && outcome.error.contains("cannot write"))
     }
   }

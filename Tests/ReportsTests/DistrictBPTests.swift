@@ -16,7 +16,8 @@ import Testing
 
   @Test func theExampleAsCSV() async throws {
     try await ExampleProgramme.with { database in
-      let report = try await DistrictBP(Period(parsing: "2024Q2"), district: "Bathinda").make(database.pool)
+      let report = try await DistrictBP(Period(parsing: "2024Q2"), district: "Bathinda").make(
+        database.pool)
       #expect(try csv(report) == Self.golden)
       #expect(try csv(report, raw: true) == Self.golden.replacing("'=CHC", with: "=CHC"))
     }
@@ -38,7 +39,8 @@ import Testing
     }
   }
 
-  /// A report is a simple read of the rollups (DESIGN.md, P7): it works for a role that cannot see the sources.
+  /// A report is a simple read of the rollups (DESIGN.md, P7): it works for a role that cannot see
+  /// the sources.
   @Test func theReportReadsNoSource() async throws {
     try await ExampleProgramme.with { database in
       let role = "reader_" + UUID().uuidString.lowercased().replacing("-", with: "")
@@ -60,7 +62,9 @@ import Testing
         try await pool.withConnection { try await $0.query("SELECT count(*) FROM patients") }
       }
       await pool.close()
-      try await database.pool.withConnection { try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)") }
+      try await database.pool.withConnection {
+        try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)")
+      }
     }
   }
 
@@ -73,7 +77,8 @@ import Testing
     }
   }
 
-  /// Counted by hand. Lines end with CR LF; the quotation mark is doubled and the formula is made text.
+  /// Counted by hand. Lines end with CR LF; the quotation mark is doubled and the formula is made
+  /// text.
   static let golden =
     [
       Oracle.header.joined(separator: ","),

@@ -6,13 +6,15 @@ import Reports
 import TestSupport
 import Testing
 
-/// `Resources/district-bp-from-sources.sql`, which the report is timed against, gives the same figures.
+/// `Resources/district-bp-from-sources.sql`, which the report is timed against, gives the same
+/// figures.
 @Suite struct FromSourcesTests {
   @Test(arguments: OracleTests.seeds.prefix(6))
   func thePlainStatementOverTheSourcesGivesTheSameFigures(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 5000)
     let file = try #require(
-      Bundle.module.url(forResource: "district-bp-from-sources", withExtension: "sql", subdirectory: "Resources"))
+      Bundle.module.url(
+        forResource: "district-bp-from-sources", withExtension: "sql", subdirectory: "Resources"))
     let sql = try String(contentsOf: file, encoding: .utf8)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
       try await programme.load(into: store)
@@ -21,12 +23,17 @@ import Testing
           let query = Query(
             text: sql,
             binds: [
-              Bind(district), Bind(CalendarDay(daysSince2000: Int32(quarter.start.daysSince1970 - 10_957))),
+              Bind(district),
+              Bind(CalendarDay(daysSince2000: Int32(quarter.start.daysSince1970 - 10_957))),
               Bind(programme.timeZone),
             ])
           let plain = try await database.pool.withConnection { connection in
             try await connection.query(query).map { row in
-              try (0..<19).map { try $0 == 0 ? row.decode(0, as: UUID.self).uuidString.lowercased() : String(row.decode(Int32($0), as: Int.self)) }
+              try (0..<19).map {
+                try $0 == 0
+                  ? row.decode(0, as: UUID.self).uuidString.lowercased()
+                  : String(row.decode(Int32($0), as: Int.self))
+              }
             }
           }
           let report = try await DistrictBP(quarter, district: district).make(database.pool)
