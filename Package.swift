@@ -83,7 +83,9 @@ let package = Package(
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
-    .testTarget(name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"]),
+    .testTarget(
+      name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"],
+      resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]
 )

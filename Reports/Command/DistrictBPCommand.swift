@@ -57,8 +57,7 @@ struct DistrictBPCommand: Command {
 
   func execute() async throws {
     guard let period = quarter ?? month else { return }
-    // Planning a report's query for its values takes less than compiling it would.
-    let pool = try await database.pool(size: 1, options: ["jit": "off"])
+    let pool = try await database.pool(size: 1)
     let table: ReportTable
     do {
       table = try await DistrictBP(

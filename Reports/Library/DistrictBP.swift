@@ -4,7 +4,8 @@ import PeriodRollups
 import Postgres
 import RollupStore
 
-/// The `district-bp` report (INDICATORS.md): one row a facility, and one for each block, district, state and for all.
+/// The `district-bp` report (INDICATORS.md): one row a facility, and one for each block, district,
+/// state and for all.
 public struct DistrictBP: Sendable {
   public var period: Period
   public var district: String?
@@ -12,7 +13,8 @@ public struct DistrictBP: Sendable {
   public var limits: ControlLimits
 
   public init(
-    _ period: Period, district: String? = nil, state: String? = nil, limits: ControlLimits = .standard
+    _ period: Period, district: String? = nil, state: String? = nil,
+    limits: ControlLimits = .standard
   ) {
     self.period = period
     self.district = district
@@ -36,8 +38,9 @@ public struct DistrictBP: Sendable {
   /// - Parameter today: the day it is in the reporting time zone; nil to ask the database.
   /// - Throws: ``UnknownRegion``, ``DeploymentError/notMigrated``.
   public func make(_ pool: Pool, today: CalendarDate? = nil) async throws -> ReportTable {
-    try await pool.withConnection { connection in
-      let (now, facilities) = try await frame(connection)
+    // One snapshot, so that facilities and figures are of one moment.
+    try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+      let (now, facilities) = try await frame(tx)
       let (state, district) = try checked(facilities)
       let scope = facilities.filter {
         (state == nil || $0.state == state) && (district == nil || $0.district == district)
@@ -46,7 +49,7 @@ public struct DistrictBP: Sendable {
       let evaluation = Evaluation(period, today: today ?? now)
       let figures = try await CareFiguresQuery(
         evaluation, limits: limits, facilities: isNarrowed ? scope.map(\.id) : nil
-      ).run(connection)
+      ).run(tx)
       let hierarchy = Hierarchy(scope, figures: figures, includingStrangers: !isNarrowed)
       let top: RegionLevel = district != nil ? .district : state != nil ? .state : .all
       return table(hierarchy.rows(from: top))
@@ -54,16 +57,21 @@ public struct DistrictBP: Sendable {
   }
 
   /// The day it is, and the facilities, in one round trip.
-  private func frame(_ connection: Connection) async throws -> (CalendarDate, [Place]) {
+  private func frame(_ tx: borrowing Transaction) async throws -> (CalendarDate, [Place]) {
     do {
-      let answers = try await connection.pipeline([
+      let answers = try await tx.pipeline([
+        // Compiling a plan takes longer than running it; a whole programme's hash tables stay in
+        // memory.
+        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'",
+        // Starting workers takes longer than counting a district.
+        Query(text: "SET LOCAL max_parallel_workers_per_gather = \(district == nil ? 2 : 0)"),
         "SELECT (now() AT TIME ZONE time_zone)::date FROM rollup.deployment",
         "SELECT id, name, state, district, nullif(block, ''), deleted_at IS NOT NULL FROM facilities",
       ])
-      guard let today = try answers[0].first?.decode(CalendarDay.self) else {
+      guard let today = try answers[3].first?.decode(CalendarDay.self) else {
         throw DeploymentError.notMigrated
       }
-      let places = try answers[1].map { row in
+      let places = try answers[4].map { row in
         let (id, name, state, district, block, isDeleted) = try row.decode(
           (UUID, String, String, String, String?, Bool).self)
         return Place(
@@ -87,7 +95,8 @@ public struct DistrictBP: Sendable {
     }
     let state = try check(state, "state", among: Array(Set(places.map(\.state))).sorted())
     let within = places.filter { state == nil || $0.state == state }
-    let district = try check(district, "district", among: Array(Set(within.map(\.district))).sorted())
+    let district = try check(
+      district, "district", among: Array(Set(within.map(\.district))).sorted())
     return (state, district)
   }
 
@@ -138,7 +147,9 @@ public struct DistrictBP: Sendable {
     count("cohort_uncontrolled", "Uncontrolled") { $0.cohortUncontrolled },
     count("cohort_missed_visit", "Missed visit") { $0.cohortMissedVisit },
     count("cohort_visited_no_bp", "No BP") { $0.cohortVisitedNoBP },
-    rate("cohort_controlled_rate", "Controlled %", { $0.cohortControlled }, of: { $0.cohortRegistered }),
+    rate(
+      "cohort_controlled_rate", "Controlled %", { $0.cohortControlled }, of: { $0.cohortRegistered }
+    ),
   ]
 
   private static let columns: [Column] =
@@ -159,11 +170,13 @@ public struct DistrictBP: Sendable {
         "cumulative_registrations", "new_registrations", "assigned_patients", "under_care",
         "lost_to_follow_up", "dead",
       ]),
-    .init("Blood pressure in the period", ["patients_with_bp", "bp_controlled", "bp_uncontrolled"]),
+    .init(
+      "Blood pressure in the period", ["patients_with_bp", "bp_controlled", "bp_uncontrolled"]),
     .init(
       "Outcomes of patients under care, registered three months ago or more",
       [
-        "denominator", "controlled", "uncontrolled", "missed_visit", "visited_no_bp", "controlled_rate",
+        "denominator", "controlled", "uncontrolled", "missed_visit", "visited_no_bp",
+        "controlled_rate",
         "missed_visit_rate",
       ]),
     .init(

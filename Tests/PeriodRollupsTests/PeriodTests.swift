@@ -111,4 +111,13 @@ import Testing
       }
     }
   }
+
+  /// Strideable would compare by distance, which traps.
+  @Test func aMonthIsNotItsQuarterAndBothFitInOneSet() throws {
+    let (month, quarter) = (try Period(parsing: "2024-04"), try Period(parsing: "2024Q2"))
+    #expect(month != quarter)
+    #expect(month < quarter, "both begin on one day; the month comes first")
+    let both = Set((0..<200).flatMap { [month.advanced(by: $0), quarter.advanced(by: $0)] })
+    #expect(both.count == 400)
+  }
 }

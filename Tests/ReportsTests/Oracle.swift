@@ -1,7 +1,7 @@
 import Foundation
 
-/// Every figure of `district-bp` counted straight from a programme by the words of INDICATORS.md, patient by patient. It
-/// shares nothing with the report but the names of the columns.
+/// Every figure of `district-bp` counted straight from a programme by the words of INDICATORS.md,
+/// patient by patient. It shares nothing with the report but the names of the columns.
 struct Oracle {
   /// A month or a quarter, by its months: year * 12 + month, month from 0.
   struct Span {
@@ -11,7 +11,8 @@ struct Oracle {
 
     var name: String {
       let year = String(format: "%04d", first / 12)
-      return isQuarter ? "\(year)Q\(first % 12 / 3 + 1)" : year + String(format: "-%02d", first % 12 + 1)
+      return isQuarter
+        ? "\(year)Q\(first % 12 / 3 + 1)" : year + String(format: "-%02d", first % 12 + 1)
     }
   }
 
@@ -24,7 +25,8 @@ struct Oracle {
 
   private static let counts = [
     "cumulative_registrations", "new_registrations", "assigned_patients", "under_care",
-    "lost_to_follow_up", "dead", "patients_with_bp", "bp_controlled", "bp_uncontrolled", "denominator",
+    "lost_to_follow_up", "dead", "patients_with_bp", "bp_controlled", "bp_uncontrolled",
+    "denominator",
     "controlled", "uncontrolled", "missed_visit", "visited_no_bp",
   ]
   private static let cohort = [
@@ -48,17 +50,21 @@ struct Oracle {
   }
 
   private func history(of patient: Programme.Patient, _ clock: ReportingClock) -> History? {
-    guard patient.isHypertensive, !patient.isDeleted, let registered = patient.registeredAt else { return nil }
-    let readings = programme.readings.filter { $0.patient == patient.id && !$0.isDeleted }.compactMap {
-      reading in
-      reading.recordedAt.map {
-        (clock.month($0), $0, reading.id, reading.systolic, reading.diastolic)
-      }
+    guard patient.isHypertensive, !patient.isDeleted, let registered = patient.registeredAt else {
+      return nil
     }
+    let readings = programme.readings.filter { $0.patient == patient.id && !$0.isDeleted }
+      .compactMap {
+        reading in
+        reading.recordedAt.map {
+          (clock.month($0), $0, reading.id, reading.systolic, reading.diastolic)
+        }
+      }
     let visits = programme.visits.filter { $0.patient == patient.id && !$0.isDeleted }
       .compactMap { $0.visitedAt.map(clock.month) }
     return History(
-      registered: clock.month(registered), died: patient.diedAt.map(clock.month), readings: readings,
+      registered: clock.month(registered), died: patient.diedAt.map(clock.month),
+      readings: readings,
       visits: visits + readings.map(\.0))
   }
 
@@ -113,17 +119,24 @@ struct Oracle {
     let clock = ReportingClock(programme.timeZone)
     var byFacility: [UUID?: Counts] = [:]
     for patient in programme.patients {
-      guard let history = history(of: patient, clock), history.registered <= span.last else { continue }
-      byFacility[patient.assignedFacility, default: [:]].merge(count(history, in: span), uniquingKeysWith: +)
+      guard let history = history(of: patient, clock), history.registered <= span.last else {
+        continue
+      }
+      byFacility[patient.assignedFacility, default: [:]].merge(
+        count(history, in: span), uniquingKeysWith: +)
       // A registration that no facility made is nobody's.
       guard let facility = patient.registrationFacility else { continue }
       byFacility[facility, default: [:]]["cumulative_registrations", default: 0] += 1
-      if history.registered >= span.first { byFacility[facility, default: [:]]["new_registrations", default: 0] += 1 }
+      if history.registered >= span.first {
+        byFacility[facility, default: [:]]["new_registrations", default: 0] += 1
+      }
     }
     return rows(span, byFacility, state, district)
   }
 
-  private func rows(_ span: Span, _ byFacility: [UUID?: Counts], _ state: String?, _ district: String?)
+  private func rows(
+    _ span: Span, _ byFacility: [UUID?: Counts], _ state: String?, _ district: String?
+  )
     -> [[String]]
   {
     // Keyed by state, district, block, name and id: a region's key begins those of what is in it.
@@ -146,7 +159,9 @@ struct Oracle {
     }
     if state == nil, district == nil, figures.isEmpty { figures[[]] = [:] }
     return figures.keys.sorted { a, b in
-      a.lexicographicallyPrecedes(b) { Array($0.unicodeScalars).lexicographicallyPrecedes(Array($1.unicodeScalars)) }
+      a.lexicographicallyPrecedes(b) {
+        Array($0.unicodeScalars).lexicographicallyPrecedes(Array($1.unicodeScalars))
+      }
     }.map { row(span, $0, figures[$0] ?? [:]) }
   }
 
@@ -158,7 +173,9 @@ struct Oracle {
     let level = ["all", "state", "district", "block", "", "facility"][key.count]
     return [span.name, level, cell(0), cell(1), cell(2), cell(4), cell(3)]
       + Self.counts.map { String(counts[$0] ?? 0) }
-      + ["controlled", "uncontrolled", "missed_visit", "visited_no_bp"].map { rate($0, "denominator") }
+      + ["controlled", "uncontrolled", "missed_visit", "visited_no_bp"].map {
+        rate($0, "denominator")
+      }
       + Self.cohort.map { String(counts[$0] ?? 0) }
       + [rate("cohort_controlled", "cohort_registered"), "open", "0"]
   }

@@ -6,7 +6,8 @@ import Reports
 import TestSupport
 import Testing
 
-/// Every cell of the report equals the oracle's, which counts from the sources by the words of INDICATORS.md.
+/// Every cell of the report equals the oracle's, which counts from the sources by the words of
+/// INDICATORS.md.
 ///
 /// `ROLLUP_SEEDS=100` tries more programmes, `ROLLUP_SEED=7` one of them again.
 @Suite struct OracleTests {
@@ -43,7 +44,8 @@ import Testing
     for (number, (wanted, found)) in zip(expected, actual).enumerated() where wanted != found {
       let places = Oracle.header.indices.filter { wanted[$0] != found[$0] }
       let cells = places.map { "\(Oracle.header[$0]) \(found[$0]), expected \(wanted[$0])" }
-      return "row \(number) (\(wanted[1...6].joined(separator: "|"))): \(cells.joined(separator: "; "))"
+      return
+        "row \(number) (\(wanted[1...6].joined(separator: "|"))): \(cells.joined(separator: "; "))"
     }
     return expected.count == actual.count ? nil : "\(actual.count) rows, expected \(expected.count)"
   }
@@ -62,10 +64,12 @@ struct Question: CustomStringConvertible {
     // Long past, within the data, the present, the future.
     let month = Int.random(in: (2022 * 12 + 3)...(2025 * 12 + 5), using: &random)
     let isQuarter = Bool.random(using: &random)
-    let now = Bool.random(using: &random) ? month + Int.random(in: -2...3, using: &random) : 2026 * 12
+    let now =
+      Bool.random(using: &random) ? month + Int.random(in: -2...3, using: &random) : 2026 * 12
     var question = Question(
       span: .init(isQuarter: isQuarter, first: isQuarter ? month / 3 * 3 : month), now: now,
-      limits: [.standard, .standard, ControlLimits(systolic: 130, diastolic: 80)].randomElement(using: &random)
+      limits: [.standard, .standard, ControlLimits(systolic: 130, diastolic: 80)].randomElement(
+        using: &random)
         ?? .standard)
     // Where a deleted facility is all there is of a region the report has no rows of it.
     let facility = programme.facilities.filter { !$0.isDeleted }.randomElement(using: &random)
@@ -95,7 +99,7 @@ struct Question: CustomStringConvertible {
 }
 
 extension ReportTable.Cell {
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .text(let text): text
     case .integer(let number): String(number)

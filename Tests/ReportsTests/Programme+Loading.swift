@@ -5,8 +5,8 @@ import Postgres
 import RollupStore
 
 extension Programme {
-  /// Puts the programme into a database as an application does, readings in part before their patients, transfers, deaths
-  /// and deletions as changes of what was there.
+  /// Puts the programme into a database as an application does, readings in part before their
+  /// patients, transfers, deaths and deletions as changes of what was there.
   func record(in store: Store) async throws {
     for facility in facilities { try await store.save(facility.stored) }
     try await store.record(readings.prefix(readings.count / 2).map(\.stored))

@@ -74,7 +74,8 @@ struct ReportingClock {
     fields.tm_mon = Int32(month % 12)
     fields.tm_mday = 1
     let local = timegm(&fields)
-    // Where two offsets are possible the one of the hour before decides; no zone tested changes at such a midnight.
+    // Where two offsets are possible the one of the hour before decides; no zone tested changes at
+    // such a midnight.
     let offset = zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(local)))
     let first = local - offset
     let settled = zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(first)))

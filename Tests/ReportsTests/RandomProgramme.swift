@@ -14,11 +14,12 @@ struct Seeded: RandomNumberGenerator {
   }
 }
 
-/// Small programmes that are all edges: instants at the ends of months, ties, unknown and deleted facilities, readings of
-/// nobody, months out of range.
+/// Small programmes that are all edges: instants at the ends of months, ties, unknown and deleted
+/// facilities, readings of nobody, months out of range.
 struct RandomProgramme {
   static let zones = [
-    "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "UTC", "Asia/Kathmandu", "America/Sao_Paulo",
+    "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "UTC", "Asia/Kathmandu",
+    "America/Sao_Paulo",
   ]
 
   private var random: Seeded
@@ -50,8 +51,10 @@ struct RandomProgramme {
     let state = pick(["Punjab", "Kerala", "Ägypten"])
     programme.facilities.append(
       .init(
-        id: id(), name: pick(["CHC", "PHC, Main", "=SUM(A1)", "प्राथमिक", "phc", "SDH \"B\""]), state: state,
-        district: pick(["Bathinda", "Mansa", "bathinda-2"]), block: pick([nil, nil, "North", "East"]),
+        id: id(), name: pick(["CHC", "PHC, Main", "=SUM(A1)", "प्राथमिक", "phc", "SDH \"B\""]),
+        state: state,
+        district: pick(["Bathinda", "Mansa", "bathinda-2"]),
+        block: pick([nil, nil, "North", "East"]),
         isDeleted: chance(8)))
   }
 
@@ -70,7 +73,11 @@ struct RandomProgramme {
     for _ in 0..<number(0, 9) {
       // Near the registration half of the time; a tie with the one before now and then.
       var at = chance(2) ? near(registered) : instant()
-      if chance(5), let last = programme.readings.last, last.patient == patient, let tie = last.recordedAt { at = tie }
+      if chance(5), let last = programme.readings.last, last.patient == patient,
+        let tie = last.recordedAt
+      {
+        at = tie
+      }
       programme.readings.append(
         .init(
           id: id(), patient: patient, systolic: pick([120, 129, 130, 131, 139, 140, 141, 180]),
@@ -80,14 +87,16 @@ struct RandomProgramme {
     for _ in 0..<number(0, 4) {
       programme.visits.append(
         .init(
-          id: id(), patient: patient, visitedAt: chance(30) ? nil : chance(2) ? near(registered) : instant(),
+          id: id(), patient: patient,
+          visitedAt: chance(30) ? nil : chance(2) ? near(registered) : instant(),
           isDeleted: chance(10)))
     }
   }
 
   // MARK: Draws
 
-  /// Mostly June 2022 to March 2025, at the ends of months or within them; rarely in the year 16 or in 2062.
+  /// Mostly June 2022 to March 2025, at the ends of months or within them; rarely in the year 16 or
+  /// in 2062.
   private mutating func instant() -> Micros {
     switch number(0, 40) {
     case 0: return -61_660_000_000_000_000
@@ -111,12 +120,16 @@ struct RandomProgramme {
     func byte(_ n: UInt64, _ place: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: n >> (place * 8)) }
     return UUID(
       uuid: (
-        byte(a, 0), byte(a, 1), byte(a, 2), byte(a, 3), byte(a, 4), byte(a, 5), byte(a, 6), byte(a, 7),
-        byte(b, 0), byte(b, 1), byte(b, 2), byte(b, 3), byte(b, 4), byte(b, 5), byte(b, 6), byte(b, 7)
+        byte(a, 0), byte(a, 1), byte(a, 2), byte(a, 3), byte(a, 4), byte(a, 5), byte(a, 6),
+        byte(a, 7),
+        byte(b, 0), byte(b, 1), byte(b, 2), byte(b, 3), byte(b, 4), byte(b, 5), byte(b, 6),
+        byte(b, 7)
       ))
   }
 
   private mutating func pick<T>(_ values: [T]) -> T { values[number(0, values.count - 1)] }
-  private mutating func number(_ low: Int, _ high: Int) -> Int { Int.random(in: low...high, using: &random) }
+  private mutating func number(_ low: Int, _ high: Int) -> Int {
+    Int.random(in: low...high, using: &random)
+  }
   private mutating func chance(_ one: Int) -> Bool { number(1, one) == 1 }
 }

@@ -1,4 +1,5 @@
-/// The counts of INDICATORS.md for one place and period. They add: a district's are the sum of its facilities'.
+/// The counts of INDICATORS.md for one place and period. They add: a district's are the sum of its
+/// facilities'.
 public struct CareFigures: Sendable, Hashable {
   // By registration facility.
   public var cumulativeRegistrations = 0
@@ -48,8 +49,8 @@ public struct CareFigures: Sendable, Hashable {
   public var isZero: Bool { self == CareFigures() }
 }
 
-/// A percentage with one decimal, half away from zero; computed in whole numbers, so that no binary fraction decides
-/// which way a half goes.
+/// A percentage with one decimal, half away from zero; computed in whole numbers, so that no binary
+/// fraction decides which way a half goes.
 public struct Rate: Sendable, Hashable, CustomStringConvertible {
   /// Tenths of a percent.
   public let tenths: Int

@@ -5,11 +5,13 @@ import RollupStore
 
 /// The figures of each facility, read from the rollups alone.
 ///
-/// Each window of months is read as the fewest periods that cover it: the last twelve months to June are four quarters.
-/// Every period is a constant of the text, so the planner opens those partitions and no others.
+/// Each window of months is read as the fewest periods that cover it: the last twelve months to
+/// June are four quarters. Every period is a constant of the text, so the planner opens those
+/// partitions and no others.
 ///
-/// Registrations are counted from the register and not from the registration rollup: a running total is the sum of every
-/// period there has been, and opening their partitions takes longer than counting a district's patients.
+/// Registrations are counted from the register and not from the registration rollup: a running
+/// total is the sum of every period there has been, and opening their partitions takes longer than
+/// counting a district's patients.
 public struct CareFiguresQuery: Sendable {
   public let evaluation: Evaluation
   public let limits: ControlLimits
@@ -23,9 +25,9 @@ public struct CareFiguresQuery: Sendable {
   }
 
   /// Figures by facility; nil is "no facility".
-  public func run(_ connection: Connection) async throws -> [UUID?: CareFigures] {
+  public func run(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
     var figures: [UUID?: CareFigures] = [:]
-    for row in try await connection.query(query) {
+    for row in try await tx.query(query) {
       let facility = try row.decode(0, as: UUID?.self)
       var some = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
@@ -36,12 +38,13 @@ public struct CareFiguresQuery: Sendable {
     return figures
   }
 
-  /// Two kinds of rows, of counts in the order of ``CareFigures/counts``: by registration facility, with zeros for the
-  /// rest, and by assigned facility, with zeros for registrations.
+  /// Two kinds of rows, of counts in the order of ``CareFigures/counts``: by registration facility,
+  /// with zeros for the rest, and by assigned facility, with zeros for registrations.
   var query: Query {
     let e = evaluation
     let month = e.month
-    var query = Query(text: "", binds: [Bind(facilities ?? []), Bind(limits.systolic), Bind(limits.diastolic)])
+    var query = Query(
+      text: "", binds: [Bind(facilities ?? []), Bind(limits.systolic), Bind(limits.diastolic)])
     query.text = """
       WITH visitors AS (
         SELECT v.patient_id, bool_or(v.in_year) AS in_year, bool_or(v.in_recent) AS in_recent,
@@ -128,11 +131,12 @@ public struct CareFiguresQuery: Sendable {
     }.joined(separator: "\n  ")
   }
 
-  /// Whether the most recent reading in the periods is controlled: the latest period that has one has it, since periods
-  /// of one window do not overlap.
+  /// Whether the most recent reading in the periods is controlled: the latest period that has one
+  /// has it, since periods of one window do not overlap.
   private func controlled(in periods: [Period]) -> String {
     let latestFirst = periods.sorted { $0.start > $1.start }.map { "\(alias($0)).controlled" }
-    return latestFirst.count == 1 ? latestFirst[0] : "coalesce(\(latestFirst.joined(separator: ", ")))"
+    return latestFirst.count == 1
+      ? latestFirst[0] : "coalesce(\(latestFirst.joined(separator: ", ")))"
   }
 
   private func alias(_ period: Period) -> String {
@@ -149,7 +153,8 @@ public struct CareFiguresQuery: Sendable {
     facilities == nil ? " AND $1::uuid[] IS NOT NULL" : " AND \(column) = ANY ($1)"
   }
 
-  /// A day that the calendar computed: digits and dashes. PostgreSQL has no year 0, which windows of the year 1 begin in.
+  /// A day that the calendar computed: digits and dashes. PostgreSQL has no year 0, which windows
+  /// of the year 1 begin in.
   private func date(_ day: CalendarDate) -> String {
     day.year < 1 ? "'-infinity'::date" : "'\(day)'::date"
   }

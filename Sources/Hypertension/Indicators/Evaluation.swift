@@ -1,6 +1,7 @@
 import PeriodRollups
 
-/// When a period's care states are judged, and which periods' rows that takes (INDICATORS.md, "Patient state as of E").
+/// When a period's care states are judged, and which periods' rows that takes (INDICATORS.md,
+/// "Patient state as of E").
 public struct Evaluation: Sendable, Hashable {
   public let period: Period
   /// E: the period's last month, or the month of now while it is not over.
@@ -13,9 +14,11 @@ public struct Evaluation: Sendable, Hashable {
     month = min(period.lastMonth, now)
   }
 
-  /// The last three months, "months since reading or visit < 3", as the fewest periods that also tell the cohort's
-  /// window apart.
-  var recent: [Period] { sharesWindow ? lastMonths(3).cover : Array(lastMonths(3).periods(of: .month)) }
+  /// The last three months, "months since reading or visit < 3", as the fewest periods that also
+  /// tell the cohort's window apart.
+  var recent: [Period] {
+    sharesWindow ? lastMonths(3).cover : Array(lastMonths(3).periods(of: .month))
+  }
 
   /// The last twelve months, "months since visit < 12"; those of ``recent`` are the last of them.
   var year: [Period] {
