@@ -53,7 +53,7 @@ import Testing
           GRANT SELECT ON ALL TABLES IN SCHEMA rollup TO \(role);
           """)
       }
-      let pool = Pool(database.settings(["SET ROLE \(role)"]), size: 1)
+      let pool = Pool(ConnectionSettings(conninfo: database.url, options: ["role": role]), size: 1)
       for period in ["2024Q2", "2024-05", "2031Q1"] {
         _ = try await DistrictBP(Period(parsing: period), district: "Bathinda").make(pool)
         _ = try await DistrictBP(Period(parsing: period)).make(pool)

@@ -32,7 +32,7 @@ import Testing
               try (0..<19).map {
                 try $0 == 0
                   ? row.decode(0, as: UUID.self).uuidString.lowercased()
-                  : String(row.decode(Int32($0), as: Int.self))
+                  : String(row.decode($0, as: Int.self))
               }
             }
           }
