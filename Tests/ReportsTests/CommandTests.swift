@@ -32,7 +32,7 @@ import Testing
   @Test func noServerNamesTheAddressWithoutItsPassword() {
     let outcome = report(["--quarter", "2024Q2"], "postgresql://someone:secret@127.0.0.1:1/none")
     #expect(outcome.status == 69)
-    #expect(outcome.error.contains("host=127.0.0.1 port=1") && outcome.error.contains("--database-url"))
+    #expect(outcome.error.contains("127.0.0.1") && outcome.error.contains("--database-url"))
     #expect(!outcome.error.contains("secret"))
   }
 
