@@ -27,8 +27,13 @@ extension Store {
 
   @discardableResult
   public func record(_ patient: Patient, in tx: borrowing Transaction) async throws -> WriteOutcome {
-    let isNew = try await path.insert(patient.id, patient.values, in: tx)
-    return isNew ? .inserted : try await update(patient, in: tx)
+    // First as a correction: an arrival's lock keeps out everybody who writes ahead of a patient in the same slot.
+    do {
+      return try await update(patient, in: tx)
+    } catch WriteError.notFound {
+      let isNew = try await path.insert(patient.id, patient.values, in: tx)
+      return isNew ? .inserted : try await update(patient, in: tx)
+    }
   }
 
   /// Gives a patient the values it has here.

@@ -57,21 +57,21 @@ library=$("$bin/rollup" explain blood-pressure | sed -n '/insert, one statement/
     -e 's/^ *\$\([0-9]*\) diastolic.*/-e s\/\$\1::\/80::\/g/p' \
     -e 's/^ *\$\([0-9]*\) deleted_at.*/-e s\/\$\1::\/NULL::\/g/p' \
     -e 's/^ *\$\([0-9]*\) time_zone.*/-e s\/\$\1::\/:zone::\/g/p') \
-    | sed -e "s/:patient_id::/:'patient'::/g" -e "s/:facility_id::/:'facility'::/g" \
+    | sed -e "s/:patient_id::/:patient::/g" -e "s/:facility_id::/:facility::/g" \
       -e "s/:recorded_at::timestamptz/('2024-04-01'::timestamptz + :s * interval '1 second')/g" -e "s/:zone::/'Asia\/Kolkata'::/g"
 } >/tmp/rollup-bench-library.sql
 # The same look-up of a random patient before both, so that only the insert differs.
 {
   echo "$variables"
   echo "SELECT id AS patient, assigned_facility_id AS facility FROM patients WHERE id >= md5(:p::text)::uuid ORDER BY id LIMIT 1 \\gset"
-  echo "INSERT INTO blood_pressures (patient_id, id, recorded_at, facility_id, systolic, diastolic) VALUES (:'patient', gen_random_uuid(), '2024-04-01'::timestamptz + :s * interval '1 second', :'facility', 130, 80);"
+  echo "INSERT INTO blood_pressures (patient_id, id, recorded_at, facility_id, systolic, diastolic) VALUES (:patient::uuid, gen_random_uuid(), '2024-04-01'::timestamptz + :s * interval '1 second', :facility::uuid, 130, 80);"
 } >/tmp/rollup-bench-bare.sql
 rate() {
   "$programs/pgbench" -n -c 4 -j 1 -T "$seconds" -M "$1" -f "$2" "$url" 2>/tmp/rollup-bench.err | sed -n 's/^tps = \([0-9]*\).*/\1/p'
 }
 for round in 1 2 3; do
-  echo "| round $round: bare insert | $(rate simple /tmp/rollup-bench-bare.sql) |"
-  echo "| round $round: the library's insert, five rows in one statement | $(rate simple /tmp/rollup-bench-library.sql) |"
+  echo "| round $round: bare insert | $(rate prepared /tmp/rollup-bench-bare.sql) |"
+  echo "| round $round: the library's insert, five rows in one statement | $(rate prepared /tmp/rollup-bench-library.sql) |"
 done
 "$bin/rollup" verify >/tmp/rollup-bench.out 2>&1 && echo "" && echo "verify is clean after it"
 "$bin/rollup" db stop 2>/dev/null

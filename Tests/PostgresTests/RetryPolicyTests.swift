@@ -18,7 +18,7 @@ import Testing
     let lost = PostgresError(.connectionLost, "", sqlState: .adminShutdown)
     let unknown = PostgresError(.commitUnknown, "")
     #expect(RetryPolicy.standard.retries(serialization, afterAttempt: 5))
-    #expect(!RetryPolicy.standard.retries(serialization, afterAttempt: 10))
+    #expect(!RetryPolicy.standard.retries(serialization, afterAttempt: 20))
     #expect(!RetryPolicy.standard.retries(unique, afterAttempt: 1))
     #expect(!RetryPolicy.standard.retries(lost, afterAttempt: 1))
     #expect(RetryPolicy.readOnly.retries(lost, afterAttempt: 1))

@@ -28,7 +28,7 @@ public struct RetryPolicy: Sendable, Hashable {
   /// Once and no more.
   public static let none = RetryPolicy(attempts: 1)
   /// What the server aborts for the sake of another transaction, six times in all.
-  public static let standard = RetryPolicy(attempts: 10)
+  public static let standard = RetryPolicy(attempts: 20)
   /// ``standard``, and after a lost connection too.
   public static let readOnly = RetryPolicy(attempts: 6, retriesLostConnections: true)
 

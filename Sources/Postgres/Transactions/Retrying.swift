@@ -17,7 +17,7 @@ extension Connection {
 extension RetryPolicy {
   /// A batch also meets rows that somebody else has just inserted; the next attempt sees them.
   public static let batch = RetryPolicy(
-    attempts: 10, sqlStates: [.serializationFailure, .deadlockDetected, .uniqueViolation])
+    attempts: 20, sqlStates: [.serializationFailure, .deadlockDetected, .uniqueViolation])
 
   /// For schema changes with a lock time-out.
   public static let lockTimeout = RetryPolicy(
