@@ -79,6 +79,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
+    .testTarget(name: "CSVTests", dependencies: ["CSV"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),

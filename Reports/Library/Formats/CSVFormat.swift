@@ -16,7 +16,7 @@ public struct CSVFormat: Format {
             switch cell {
             case .text(let text): .text(text)
             case .integer(let number): .integer(number)
-            case .rate(let tenths): .number("\(tenths / 10).\(tenths % 10)")
+            case .rate(let tenths): .decimal("\(tenths / 10).\(tenths % 10)")
             case .empty: .empty
             }
           }))
