@@ -30,6 +30,7 @@ let package = Package(
       name: "Postgres",
       dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSV", dependencies: ["CLibCSV"]),
+    .target(name: "Input", dependencies: ["CZlib"]),
     .target(name: "PeriodRollups"),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"],
@@ -80,6 +81,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
     .testTarget(name: "CSVTests", dependencies: ["CSV"]),
+    .testTarget(name: "InputTests", dependencies: ["Input", "CZlib"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
