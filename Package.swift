@@ -30,6 +30,7 @@ let package = Package(
       name: "Postgres",
       dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSV", dependencies: ["CLibCSV"]),
+    .target(name: "FHIR"),
     .target(name: "Input", dependencies: ["CZlib"]),
     .target(name: "PeriodRollups"),
     .target(
@@ -81,6 +82,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
     .testTarget(name: "CSVTests", dependencies: ["CSV"]),
+    .testTarget(name: "FHIRTests", dependencies: ["FHIR", "Input"]),
     .testTarget(name: "InputTests", dependencies: ["Input", "CZlib"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),

@@ -21,7 +21,11 @@ final class OpenRecord {
   func add(_ field: UnsafeRawBufferPointer) {
     if field.count > CSVParser.longestField { fault = fault ?? Self.fieldTooLong }
     guard fault == nil else { return }
-    if let text = String(validating: field, as: UTF8.self) {
+    // Most fields are ASCII, for which decoding is several times as fast as validating.
+    let isASCII = field.allSatisfy { $0 < 0x80 }
+    if let text = isASCII
+      ? String(decoding: field, as: UTF8.self) : String(validating: field, as: UTF8.self)
+    {
       fields.append(text)
     } else {
       fault = "field \(fields.count + 1) is not UTF-8"
