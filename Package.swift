@@ -86,6 +86,7 @@ let package = Package(
     .testTarget(name: "InputTests", dependencies: ["Input", "CZlib"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
+    .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
