@@ -37,7 +37,8 @@ public struct CSVHeader: Sendable, Hashable {
   /// The index of a column in each record, from 0; nil when the file does not have the column.
   public func index(of column: String) -> Int? { places[Self.normal(column)] }
 
-  /// A column's field in a record; nil when the file does not have the column, or the record is too short.
+  /// A column's field in a record; nil when the file does not have the column, or the record is too
+  /// short.
   public func field(_ column: String, of record: CSVRecord) -> String? {
     index(of: column).flatMap { record.fields.indices.contains($0) ? record.fields[$0] : nil }
   }
@@ -61,10 +62,13 @@ extension CSVHeader {
     public struct Unknown: Hashable, Sendable {
       /// As the file spells it.
       public let name: String
+      /// nil when none is near.
       public let nearest: String?
     }
 
+    /// Columns of the file that nobody knows.
     public let unknown: [Unknown]
+    /// Required columns that the file does not have.
     public let missing: [String]
     /// Columns that are there more than once.
     public let repeated: [String]
@@ -73,6 +77,7 @@ extension CSVHeader {
 
     var isEmpty: Bool { unknown.isEmpty && missing.isEmpty && repeated.isEmpty }
 
+    /// All that is wrong, a sentence each, and the columns that are understood.
     public var description: String {
       let faults =
         unknown.map { column in

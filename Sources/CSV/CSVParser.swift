@@ -1,12 +1,13 @@
 import CLibCSV
 import Foundation
 
-/// Reads CSV as it comes, chunk by chunk, in constant memory: RFC 4180, and also files with bare LF or CR line ends and a
-/// byte order mark.
+/// Reads CSV as it comes, chunk by chunk, in constant memory: RFC 4180, and also files with bare LF
+/// or CR line ends and a byte order mark.
 ///
-/// Lines of nothing but blanks are skipped. Blanks around a field are not part of it, unless they are inside its quotes.
-/// A record that cannot be read is delivered with its fault, and reading goes on at the next line: a stray quote, a quote
-/// that is never closed, a field that is no UTF-8, a field or record beyond the bounds below.
+/// Lines of nothing but blanks are skipped. Blanks around a field are not part of it, unless they
+/// are inside its quotes. A record that cannot be read is delivered with its fault, and reading
+/// goes on at the next line: a stray quote, a quote that is never closed, a field that is no UTF-8,
+/// a field or record beyond the bounds below.
 ///
 /// ```swift
 /// let parser = CSVParser()
@@ -19,7 +20,8 @@ public final class CSVParser {
   /// A longer record, in bytes, is a fault too.
   public static let longestRecord = 4 << 20
 
-  // libcsv is given at most this much of a line at a time, so that a field outgrows its bound by no more than that.
+  // libcsv is given at most this much of a line at a time, so that a field outgrows its bound by no
+  // more than that.
   private static let longestPiece = 64 << 10
   private static let options = UInt8(CSV_STRICT | CSV_STRICT_FINI)
 
@@ -94,7 +96,8 @@ public final class CSVParser {
       : "a quote inside a quoted field is not doubled, or text follows the closing quote"
   }
 
-  /// The record ends here with a fault. libcsv cannot go on after an error: it starts anew at the next line.
+  /// The record ends here with a fault. libcsv cannot go on after an error: it starts anew at the
+  /// next line.
   private func fail(_ reason: String) {
     open.fail(reason, on: line)
     csv_free(&parser)

@@ -4,19 +4,23 @@ import CLibCSV
 public enum CSVCell: Sendable, Hashable {
   /// Text, protected against being taken for a formula.
   case text(String)
+  /// A whole number.
   case integer(Int)
-  /// A decimal number in its own notation, such as `51.2` or `-0.5`; what is no such number is written as text.
+  /// A decimal number in its own notation, such as `51.2` or `-0.5`; what is no such number is
+  /// written as text.
   case decimal(String)
+  /// Nothing between two commas.
   case empty
 }
 
-/// Writes RFC 4180: UTF-8 without a byte order mark, CRLF line ends, quotes only where they are needed.
+/// Writes RFC 4180: UTF-8 without a byte order mark, CRLF line ends, quotes only where they are
+/// needed.
 public struct CSVWriter: Sendable {
   /// Leave text as it is that a spreadsheet would take for a formula.
   public let raw: Bool
 
-  /// - Parameter raw: leave text as it is that a spreadsheet would take for a formula; otherwise an apostrophe is put
-  ///   before it.
+  /// - Parameter raw: leave text as it is that a spreadsheet would take for a formula; otherwise
+  ///   an apostrophe is put before it.
   public init(raw: Bool = false) { self.raw = raw }
 
   /// One record with its line end.
@@ -54,14 +58,16 @@ public struct CSVWriter: Sendable {
       })
   }
 
-  /// Blanks at either end need quotes as well: readers, libcsv among them, take them off a bare field.
+  /// Blanks at either end need quotes as well: readers, libcsv among them, take them off a bare
+  /// field.
   private static func needsQuotes(_ field: [UInt8]) -> Bool {
     guard let first = field.first, let last = field.last else { return false }
     return first == 0x20 || first == 0x09 || last == 0x20 || last == 0x09
       || field.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
   }
 
-  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection"), also behind spaces, which some trim.
+  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection"), also behind spaces,
+  /// which some trim.
   private static func isFormula(_ text: String) -> Bool {
     guard let first = text.unicodeScalars.first(where: { $0 != " " }) else { return false }
     switch first {

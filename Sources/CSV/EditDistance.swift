@@ -1,4 +1,5 @@
-/// How many letters must be added, dropped, replaced or swapped with their neighbour to make one word of another.
+/// How many letters must be added, dropped, replaced or swapped with their neighbour to make one
+/// word of another.
 func editDistance(_ one: String, _ other: String) -> Int {
   let (a, b) = (Array(one), Array(other))
   guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }

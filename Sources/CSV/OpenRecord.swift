@@ -1,5 +1,5 @@
-/// The record that is being read, and those that are complete but not yet delivered: what libcsv's callbacks write to,
-/// through the `void *` that they carry.
+/// The record that is being read, and those that are complete but not yet delivered: what libcsv's
+/// callbacks write to, through the `void *` that they carry.
 final class OpenRecord {
   static let fieldTooLong = "a field is longer than \(CSVParser.longestField >> 20) MiB"
 
@@ -37,7 +37,8 @@ final class OpenRecord {
     clear()
   }
 
-  /// Ends the record on the given line, which may be far below the one it began on: a stray quote takes lines with it.
+  /// Ends the record on the given line, which may be far below the one it began on: a stray quote
+  /// takes lines with it.
   func fail(_ reason: String, on last: Int) {
     let lines = last > line ? "; lines \(line) to \(last) are not read" : ""
     complete.append(CSVRecord(line: line, fields: [], fault: reason + lines))

@@ -1,7 +1,9 @@
-/// A point in time as FHIR writes it: a `dateTime` or an `instant`, in the notation that PostgreSQL reads.
+/// A point in time as FHIR writes it: a `dateTime` or an `instant`, in the notation that PostgreSQL
+/// reads.
 ///
-/// A part that is left out is the earliest: `2024-06` is the beginning of June. What has no offset has no zone either: it
-/// is local time in the reporting time zone (INDICATORS.md), which only the database knows how to apply:
+/// A part that is left out is the earliest: `2024-06` is the beginning of June. What has no offset
+/// has no zone either: it is local time in the reporting time zone (INDICATORS.md), which only the
+/// database knows how to apply:
 /// `text::timestamp AT TIME ZONE zone`.
 public enum FHIRDateTime: Sendable, Hashable {
   /// With its offset from UTC, for `timestamptz`: `2024-06-30 09:15:00+05:30`.
@@ -16,14 +18,15 @@ public enum FHIRDateTime: Sendable, Hashable {
     }
   }
 
-  /// Reads `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or that with a time: `T`, hours and minutes, seconds and their fraction where
-  /// given, and `Z` or an offset up to 14 hours. The years are 1 to 9999: a wrong time is stored, only what is no time at
-  /// all is not. nil when it is none.
+  /// Reads `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or that with a time: `T`, hours and minutes, seconds
+  /// and their fraction where given, and `Z` or an offset up to 14 hours. The years are 1 to 9999:
+  /// a wrong time is stored, only what is no time at all is not. nil when it is none.
   ///
-  /// More lenient than FHIR in two things that real files do: seconds or the offset may be left out.
+  /// More lenient than FHIR in two things that real files do: seconds or the offset may be left
+  /// out.
   ///
-  /// Nothing moves into the next period. A leap second, `:60`, is the last microsecond of its minute, and a fraction is cut
-  /// after the microsecond: PostgreSQL would carry both over.
+  /// Nothing moves into the next period. A leap second, `:60`, is the last microsecond of its
+  /// minute, and a fraction is cut after the microsecond: PostgreSQL would carry both over.
   public init?(_ text: String) {
     var digits = Scanner(text.utf8)
     guard let year = digits.number(4, 1...9999) else { return nil }

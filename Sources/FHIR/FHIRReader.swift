@@ -6,11 +6,12 @@ import Foundation
 public struct FHIRReader {
   private let decoder = JSONDecoder()
 
+  /// A reader for any number of lines.
   public init() {}
 
   /// Reads one line, without its end.
-  /// - Returns: nil for a resource that is well-formed and has nothing to do with blood pressure: of another type, code or
-  ///   status.
+  /// - Returns: nil for a resource that is well-formed and has nothing to do with blood pressure:
+  ///   of another type, code or status.
   /// - Throws: ``Rejection`` when the line or resource cannot be read.
   public func read(line: Data) throws(Rejection) -> Resource? {
     let wire: Wire

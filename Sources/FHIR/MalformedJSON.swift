@@ -1,7 +1,7 @@
 import Foundation
 
-/// Where a line stops being JSON. Only asked of lines that are none: it parses the line a second time, since JSONDecoder
-/// on Linux does not tell.
+/// Where a line stops being JSON. Only asked of lines that are none: it parses the line a second
+/// time, since JSONDecoder on Linux does not tell.
 enum MalformedJSON {
   static func reason(_ line: Data) -> String {
     column(line).map { "malformed JSON at column \($0)" } ?? "malformed JSON"
@@ -13,7 +13,8 @@ enum MalformedJSON {
       _ = try JSONSerialization.jsonObject(with: line)
       return nil
     } catch {
-      // "Invalid value around character 13.", counted from 0. Nothing but the number is taken: the rest may quote the line.
+      // "Invalid value around character 13.", counted from 0. Nothing but the number is taken: the
+      // rest may quote the line.
       let text = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String ?? ""
       if text.contains("end of file") { return line.count + 1 }
       guard let place = text.range(of: "around character ")?.upperBound else { return nil }

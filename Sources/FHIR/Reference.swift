@@ -3,10 +3,11 @@ struct Reference: Decodable {
   let reference: String?
   let type: String?
 
-  /// The id in it: of `Type/id`, `https://server/fhir/Type/id`, either with `/_history/version`, and `urn:uuid:id`.
+  /// The id in it: of `Type/id`, `https://server/fhir/Type/id`, either with `/_history/version`,
+  /// and `urn:uuid:id`.
   ///
-  /// nil for what names no resource of a file: a contained one (`#id`), a search (`Patient?identifier=…`), a mere
-  /// identifier, or a resource of another type.
+  /// nil for what names no resource of a file: a contained one (`#id`), a search
+  /// (`Patient?identifier=…`), a mere identifier, or a resource of another type.
   func id(of type: String) -> String? {
     guard let reference, self.type == nil || self.type == type else { return nil }
     if reference.hasPrefix("urn:uuid:") { return FHIRID.valid(reference.dropFirst(9)) }

@@ -1,5 +1,5 @@
-/// Why a line cannot be imported. It may be written to a file that others read: no name, date or measurement of a patient
-/// is in it, only ids.
+/// Why a line cannot be imported. It may be written to a file that others read: no name, date or
+/// measurement of a patient is in it, only ids.
 public struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
   /// `Observation`, for example; nil when the line does not tell.
   public let resourceType: String?
@@ -8,6 +8,7 @@ public struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong, such as `no subject` or `systolic outside 20-400`.
   public let reason: String
 
+  /// The reason, with the resource's type and id before it where they are known.
   public var description: String {
     let name = [resourceType, id].compactMap { $0 }.joined(separator: "/")
     return name.isEmpty ? reason : "\(name): \(reason)"

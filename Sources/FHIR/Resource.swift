@@ -1,6 +1,7 @@
 /// What is read of one FHIR R4 resource (INDICATORS.md, "From FHIR R4 to the model").
 ///
-/// Ids are FHIR's own, as text: what refers to what is resolved later, when all files have been read.
+/// Ids are FHIR's own, as text: what refers to what is resolved later, when all files have been
+/// read.
 public enum Resource: Sendable, Hashable {
   case organization(OrganizationResource)
   case patient(PatientResource)
@@ -24,7 +25,8 @@ public struct PatientResource: Sendable, Hashable {
   public let id: String
   /// When the patient died; nil when alive, and when the date is not known.
   public let deceased: FHIRDateTime?
-  /// Whether the patient is said to have died, but not when: worth a note, for reports count such a patient as alive.
+  /// Whether the patient is said to have died, but not when: worth a note, for reports count such a
+  /// patient as alive.
   public let isDeceasedWithoutDate: Bool
 }
 
@@ -47,7 +49,8 @@ public struct EncounterResource: Sendable, Hashable {
   public let start: FHIRDateTime?
   /// The Organization.
   public let serviceProviderID: String?
-  /// Whether its `status` says that it did not happen, or not yet: planned, cancelled or entered-in-error.
+  /// Whether its `status` says that it did not happen, or not yet: planned, cancelled or
+  /// entered-in-error.
   public let isRetracted: Bool
 }
 
@@ -64,7 +67,8 @@ public struct ObservationResource: Sendable, Hashable {
   public let id: String
   public let patientID: String
   public let encounterID: String?
-  /// `effectiveDateTime`, else `effectiveInstant`, else the start of `effectivePeriod`; nil where there is none.
+  /// `effectiveDateTime`, else `effectiveInstant`, else the start of `effectivePeriod`; nil where
+  /// there is none.
   public let effective: FHIRDateTime?
   /// Whole mmHg, 20 to 400.
   public let systolic: Int

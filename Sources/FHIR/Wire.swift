@@ -1,7 +1,7 @@
 /// Everything that is read of a line, whichever resource it is; the rest is passed over.
 ///
-/// One decoding for all types: `code`, `name` and so on are only looked at once the type is known, because they have
-/// another shape in another resource.
+/// One decoding for all types: `code`, `name` and so on are only looked at once the type is known,
+/// because they have another shape in another resource.
 struct Wire: Decodable {
   let type: String
   let id: String?

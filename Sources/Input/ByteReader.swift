@@ -1,7 +1,8 @@
 import CZlib
 import Foundation
 
-/// Reads a file from its beginning in constant memory, plain or compressed with gzip, which zlib tells apart by itself.
+/// Reads a file from its beginning in constant memory, plain or compressed with gzip, which zlib
+/// tells apart by itself.
 ///
 /// Reading blocks: call it from a thread that may wait.
 ///
@@ -13,14 +14,17 @@ public final class ByteReader {
   /// How many bytes a chunk has at most.
   public static let longestChunk = 256 << 10
 
+  /// As it was given.
   public let path: String
-  /// The size of the file on disk in bytes, 0 for what has none, such as a pipe: the whole of a progress bar.
+  /// The size of the file on disk in bytes, 0 for what has none, such as a pipe: the whole of a
+  /// progress bar.
   public let totalBytes: Int
   private let file: gzFile
   private let buffer: UnsafeMutableRawBufferPointer
 
   /// Opens a file.
-  /// - Throws: ``InputError`` when it is missing, a folder, not to be read, or named `.gz` and is not compressed.
+  /// - Throws: ``InputError`` when it is missing, a folder, not to be read, or named `.gz` and is
+  ///   not compressed.
   public init(_ path: String) throws(InputError) {
     let attributes = try? FileManager.default.attributesOfItem(
       atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
@@ -47,7 +51,8 @@ public final class ByteReader {
     gzclose_r(file)
   }
 
-  /// How many bytes on disk have been used, compressed ones where the file is compressed: the part of a progress bar.
+  /// How many bytes on disk have been used, compressed ones where the file is compressed: the part
+  /// of a progress bar.
   public var bytesRead: Int { max(0, Int(gzoffset(file))) }
 
   /// Lends the next bytes; nil at the end of the file.
@@ -60,7 +65,8 @@ public final class ByteReader {
   /// The next bytes, which are there until the next call; none at the end.
   func next() throws(InputError) -> UnsafeRawBufferPointer {
     let count = Int(gzread(file, buffer.baseAddress, UInt32(buffer.count)))
-    // Fewer bytes than asked for are the end, or the last of a stream that is cut short: only gzerror tells.
+    // Fewer bytes than asked for are the end, or the last of a stream that is cut short: only
+    // gzerror tells.
     if count < buffer.count { try check() }
     return UnsafeRawBufferPointer(rebasing: buffer.prefix(max(0, count)))
   }

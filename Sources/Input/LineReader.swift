@@ -1,7 +1,7 @@
 import Foundation
 
-/// Cuts a file into lines in constant memory. LF ends a line, CRLF too; a byte order mark at the beginning is left out, and
-/// so are lines of nothing but blanks, which count all the same.
+/// Cuts a file into lines in constant memory. LF ends a line, CRLF too; a byte order mark at the
+/// beginning is left out, and so are lines of nothing but blanks, which count all the same.
 ///
 /// ```swift
 /// let lines = try LineReader("Observation.ndjson.gz")
@@ -40,7 +40,8 @@ public final class LineReader {
   public var totalBytes: Int { file.totalBytes }
 
   /// The next line; nil at the end of the file. The last line need not be ended.
-  /// - Throws: ``InputError`` when the rest of the file cannot be read; a line that was cut there is not returned.
+  /// - Throws: ``InputError`` when the rest of the file cannot be read; a line that was cut there
+  ///   is not returned.
   public func next() throws(InputError) -> Line? {
     while let bytes = try nextLine() {
       number += 1

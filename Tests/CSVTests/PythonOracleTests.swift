@@ -10,7 +10,8 @@ struct PythonOracleTests {
   ]
   .first { FileManager.default.isExecutableFile(atPath: $0) }
 
-  /// Runs a script with text on standard input; nil, and a line saying so, where there is no Python.
+  /// Runs a script with text on standard input; nil, and a line saying so, where there is no
+  /// Python.
   private func run(_ script: String, _ input: [UInt8]) throws -> Data? {
     guard let python = Self.python else {
       print("skipped: there is no python3 to compare with")

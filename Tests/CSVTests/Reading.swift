@@ -1,6 +1,7 @@
 import CSV
 
-/// Reads bytes as one file, cut into chunks of the given sizes, the last of them as long as it takes.
+/// Reads bytes as one file, cut into chunks of the given sizes, the last of them as long as it
+/// takes.
 func read(_ bytes: [UInt8], chunks: [Int] = []) throws -> [CSVRecord] {
   let parser = CSVParser()
   var records: [CSVRecord] = []

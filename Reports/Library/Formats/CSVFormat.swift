@@ -7,6 +7,7 @@ public struct CSVFormat: Format {
   /// - Parameter raw: leave text as it is that a spreadsheet would take for a formula.
   public init(raw: Bool = false) { writer = CSVWriter(raw: raw) }
 
+  /// Writes the report record by record.
   public func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws {
     try output(writer.record(table.columns.map { .text($0.name) }))
     for row in table.rows { try output(writer.record(row.cells.map(\.csv))) }

@@ -24,7 +24,8 @@ extension String {
     String(repeating: " ", count: max(0, width - displayWidth)) + self
   }
 
-  /// Without what would move the cursor, colour the terminal or reverse the line: names come from outside.
+  /// Without what would move the cursor, colour the terminal or reverse the line: names come from
+  /// outside.
   var printable: String {
     guard unicodeScalars.contains(where: \.isUnprintable) else { return self }
     var scalars = UnicodeScalarView()
@@ -53,7 +54,8 @@ extension Unicode.Scalar {
     return Self.wide.contains { $0.contains(value) } ? 2 : 1
   }
 
-  /// The blocks of East Asian wide and full-width characters, of which the standard library does not know.
+  /// The blocks of East Asian wide and full-width characters, of which the standard library does
+  /// not know.
   private static let wide: [ClosedRange<UInt32>] = [
     0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x4DBF, 0x4E00...0xA4CF, 0xA960...0xA97C,
     0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF01...0xFF60, 0xFFE0...0xFFE6,

@@ -2,11 +2,13 @@ import Foundation
 
 /// One object: the report's facts, and `rows` as objects by the columns' names.
 ///
-/// Keys are sorted, so that equal reports are equal bytes. Rates are numbers with at most one decimal (50, 51.2); what is
-/// empty is null.
+/// Keys are sorted, so that equal reports are equal bytes. Rates are numbers with at most one
+/// decimal (50, 51.2); what is empty is null.
 public struct JSONFormat: Format {
+  /// There is nothing to choose.
   public init() {}
 
+  /// Writes the report at once.
   public func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

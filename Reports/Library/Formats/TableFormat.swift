@@ -1,7 +1,8 @@
-/// For people at a terminal: each section of columns as a table of its own, regions above their facilities.
+/// For people at a terminal: each section of columns as a table of its own, regions above their
+/// facilities.
 ///
-/// A section that is too wide for the terminal goes on below itself. In colour, regions are bold and a section's first
-/// rate has a bar; without, everything but the names is ASCII.
+/// A section that is too wide for the terminal goes on below itself. In colour, regions are bold
+/// and a section's first rate has a bar; without, everything but the names is ASCII.
 public struct TableFormat: Format {
   private let width: Int
   private let colour: Bool
@@ -14,6 +15,7 @@ public struct TableFormat: Format {
     self.colour = colour
   }
 
+  /// Writes the report line by line.
   public func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws {
     func line(_ text: String) throws { try output(Array((text + "\n").utf8)) }
     // The title says which report it is, and of which period.
