@@ -79,8 +79,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
+    .testTarget(name: "CSVTests", dependencies: ["CSV"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
+    .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(

@@ -16,9 +16,14 @@ public struct ReportTable: Sendable {
   public enum Cell: Sendable, Hashable {
     case text(String)
     case integer(Int)
-    /// A number with one decimal.
+    /// A number with one decimal: 512 is 51.2.
     case rate(tenths: Int)
     case empty
+
+    /// 512 as `51.2`, -5 as `-0.5`.
+    static func decimal(tenths: Int) -> String {
+      "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
+    }
   }
 
   /// Columns that are shown together where a page is too narrow for all.

@@ -2,53 +2,88 @@ import CLibCSV
 
 /// One cell of a CSV file.
 public enum CSVCell: Sendable, Hashable {
+  /// Text, protected against being taken for a formula.
   case text(String)
+  /// A whole number.
   case integer(Int)
-  /// A number in its own notation, such as `51.2`.
-  case number(String)
+  /// A decimal number in its own notation, such as `51.2` or `-0.5`; what is no such number is
+  /// written as text.
+  case decimal(String)
+  /// Nothing between two commas.
   case empty
 }
 
-/// Writes RFC 4180: UTF-8, CRLF line ends, quotes where they are needed.
+/// Writes RFC 4180: UTF-8 without a byte order mark, CRLF line ends, quotes only where they are
+/// needed.
 public struct CSVWriter: Sendable {
   /// Leave text as it is that a spreadsheet would take for a formula.
   public let raw: Bool
 
+  /// - Parameter raw: leave text as it is that a spreadsheet would take for a formula; otherwise
+  ///   an apostrophe is put before it.
   public init(raw: Bool = false) { self.raw = raw }
 
   /// One record with its line end.
   public func record(_ cells: [CSVCell]) -> [UInt8] {
     var bytes: [UInt8] = []
-    for (index, cell) in cells.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      switch cell {
-      case .text(let text): append(text, to: &bytes)
-      case .integer(let number): bytes.append(contentsOf: String(number).utf8)
-      case .number(let number): bytes.append(contentsOf: number.utf8)
-      case .empty: break
-      }
-    }
-    bytes.append(contentsOf: "\r\n".utf8)
+    append(cells, to: &bytes)
     return bytes
   }
 
+  /// Appends one record with its line end.
+  public func append(_ cells: [CSVCell], to bytes: inout [UInt8]) {
+    let start = bytes.count
+    for (index, cell) in cells.enumerated() {
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      switch cell {
+      case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+      case .decimal(let number) where Self.isDecimal(number): bytes.append(contentsOf: number.utf8)
+      case .text(let text), .decimal(let text): append(text, to: &bytes)
+      case .empty: break
+      }
+    }
+    // A record of one empty field would be an empty line, which readers skip.
+    if bytes.count == start { bytes.append(contentsOf: "\"\"".utf8) }
+    bytes.append(contentsOf: "\r\n".utf8)
+  }
+
   private func append(_ text: String, to bytes: inout [UInt8]) {
-    let field = Array((isFormula(text) && !raw ? "'" + text : text).utf8)
-    let special: Set<UInt8> = [0x22, 0x2C, 0x0A, 0x0D]
-    let plain =
-      !field.contains(where: special.contains) && field.first != 0x20 && field.last != 0x20
-    guard !plain else { return bytes.append(contentsOf: field) }
+    let field = Array((!raw && Self.isFormula(text) ? "'" + text : text).utf8)
+    guard Self.needsQuotes(field) else { return bytes.append(contentsOf: field) }
     // libcsv quotes every field it writes; it is asked for those that need it.
-    let length = csv_write(nil, 0, field, field.count)
+    let length = csv_write2(nil, 0, field, field.count, UInt8(CSV_QUOTE))
     bytes.append(
       contentsOf: [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
-        count = csv_write(buffer.baseAddress, length, field, field.count)
+        count = csv_write2(buffer.baseAddress, length, field, field.count, UInt8(CSV_QUOTE))
       })
   }
 
-  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection").
-  private func isFormula(_ text: String) -> Bool {
+  /// Blanks at either end need quotes as well: readers, libcsv among them, take them off a bare
+  /// field.
+  private static func needsQuotes(_ field: [UInt8]) -> Bool {
+    guard let first = field.first, let last = field.last else { return false }
+    return first == 0x20 || first == 0x09 || last == 0x20 || last == 0x09
+      || field.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
+  }
+
+  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection"), also behind spaces,
+  /// which some trim.
+  private static func isFormula(_ text: String) -> Bool {
     guard let first = text.unicodeScalars.first(where: { $0 != " " }) else { return false }
-    return "=+-@\t\r\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}".unicodeScalars.contains(first)
+    switch first {
+    case "=", "+", "-", "@", "\t", "\r", "\n": return true
+    // Their full-width forms, which some East Asian editions take for them.
+    case "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}": return true
+    default: return false
+    }
+  }
+
+  private static func isDecimal(_ text: String) -> Bool {
+    let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+    let parts = digits.split(
+      separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
+    return parts.allSatisfy { part in
+      !part.isEmpty && part.allSatisfy { (0x30...0x39).contains($0) }
+    }
   }
 }
