@@ -13,7 +13,7 @@ demo: setup
 	@swift build -c release
 	@docs/demo.sh $$(swift build -c release --show-bin-path) $(QUARTER)
 
-test: setup
+test: setup lint
 	swift build --build-tests
 	swift test --skip-build
 

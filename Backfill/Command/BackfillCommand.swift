@@ -48,9 +48,9 @@ struct BackfillCommand: Command {
     Interruption.catchSignals()
     let run = BackfillRun(store, span: span, chunkSize: chunk)
     let live = Progress("backfilling \(span)", total: try await run.patients(), unit: "patients")
-    let report = try await run.run(shouldStop: { Interruption.isRequested }) { report in
-      live.advance(to: report.derived.subjects)
-    }
+    let report = try await run.run(
+      shouldStop: { Interruption.isRequested },
+      progress: { live.advance(to: $0.derived.subjects) })
     live.finish()
     await pool.close()
     let derived = report.derived
@@ -66,4 +66,3 @@ struct BackfillCommand: Command {
     }
   }
 }
-

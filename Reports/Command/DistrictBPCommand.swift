@@ -9,8 +9,10 @@ import Reports
 struct DistrictBPCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "district-bp",
-    abstract: "Registrations, care, control and cohorts of each facility, block, district and state.",
-    discussion: "For example: report district-bp --quarter 2024Q2 --district Bathinda --output bathinda.csv")
+    abstract:
+      "Registrations, care, control and cohorts of each facility, block, district and state.",
+    discussion:
+      "For example: report district-bp --quarter 2024Q2 --district Bathinda --output bathinda.csv")
 
   enum FormatName: String, CaseIterable, ExpressibleByArgument { case csv, json, table }
 
@@ -68,14 +70,16 @@ struct DistrictBPCommand: Command {
     }
     await pool.close()
     if table.rows.allSatisfy(\.isZero) {
-      Terminal.say("no data: nobody is registered and nothing was recorded up to the end of \(period)")
+      Terminal.say(
+        "no data: nobody is registered and nothing was recorded up to the end of \(period)")
     }
     let toTerminal = output == nil && Terminal.outputIsTerminal
     try write(table, as: format ?? (toTerminal ? .table : .csv))
   }
 
   private func write(_ table: ReportTable, as name: FormatName) throws {
-    let plain = !Terminal.outputIsTerminal || output != nil
+    let plain =
+      !Terminal.outputIsTerminal || output != nil
       || ProcessInfo.processInfo.environment["NO_COLOR"]?.isEmpty == false
     let format: any Format =
       switch name {

@@ -25,16 +25,17 @@ struct Place: Sendable, Hashable {
     self.isDeleted = isDeleted
   }
 
-  var id: UUID { knownID ?? UUID(uuid: UUID_NULL) }
+  var id: UUID { knownID ?? UUID(uuid: nilUUID) }
 
   /// Patients can be assigned to a facility that nobody has told us of; they are not lost from the totals.
   static func stranger(_ id: UUID?) -> Place {
     Place(
-      id: id, name: "Unknown facility", state: "Unknown", district: "Unknown", block: nil, isDeleted: true)
+      id: id, name: "Unknown facility", state: "Unknown", district: "Unknown", block: nil,
+      isDeleted: true)
   }
 }
 
-private let UUID_NULL: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+private let nilUUID: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 /// Adds facilities' figures up to blocks, districts, states and all.
 ///
@@ -71,11 +72,16 @@ struct Hierarchy: Sendable {
         all.append((Place.stranger(id), figures))
       }
     }
-    self.places = all.sorted { Self.key($0.place).lexicographicallyPrecedes(Self.key($1.place), by: Self.byCodePoints) }
+    self.places = all.sorted {
+      Self.key($0.place).lexicographicallyPrecedes(Self.key($1.place), by: Self.byCodePoints)
+    }
   }
 
   private static func key(_ place: Place) -> [String] {
-    [place.state, place.district, place.block ?? "", place.name, place.knownID?.uuidString.lowercased() ?? ""]
+    [
+      place.state, place.district, place.block ?? "", place.name,
+      place.knownID?.uuidString.lowercased() ?? "",
+    ]
   }
 
   private static func byCodePoints(_ a: String, _ b: String) -> Bool {
@@ -91,7 +97,9 @@ struct Hierarchy: Sendable {
       }
       for district in grouped(state.members, by: \.district) {
         rows.append(
-          Row(level: .district, state: state.name, district: district.name, figures: sum(district.members)))
+          Row(
+            level: .district, state: state.name, district: district.name,
+            figures: sum(district.members)))
         for block in grouped(district.members, by: { $0.block ?? "" }) {
           let name = block.name.isEmpty ? nil : block.name
           if let name {
@@ -120,7 +128,9 @@ struct Hierarchy: Sendable {
   private typealias Member = (place: Place, figures: CareFigures)
 
   /// Runs of the same name; the members are sorted.
-  private func grouped(_ members: [Member], by name: (Place) -> String) -> [(name: String, members: [Member])] {
+  private func grouped(_ members: [Member], by name: (Place) -> String) -> [(
+    name: String, members: [Member]
+  )] {
     var groups: [(name: String, members: [Member])] = []
     for member in members {
       if groups.last?.name == name(member.place) {

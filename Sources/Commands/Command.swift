@@ -78,8 +78,10 @@ public struct Failure: Error, Sendable {
     case .connectionLost:
       self = .unavailable(
         "the connection to \(database ?? "the database") was lost: \(error.message)\n"
-          + "The transaction in hand was not committed; what was reported done before is. The command can be run again.")
-    case .cancelled: self = Failure(code: 130, "interrupted; the transaction in hand was rolled back")
+          + "The transaction in hand was not committed; what was reported done before is. The command can be run again."
+      )
+    case .cancelled:
+      self = Failure(code: 130, "interrupted; the transaction in hand was rolled back")
     case .commitUnknown:
       self = .unavailable(
         "the connection to \(database ?? "the database") was lost while a transaction was being committed: whether it was "
@@ -91,7 +93,8 @@ public struct Failure: Error, Sendable {
       let action =
         error.sqlState == .insufficientPrivilege
         ? "the database role may not do this" : "the database refused a statement"
-      self = Failure(code: 70, "\(action): \(error). Nothing of the transaction in hand was committed.")
+      self = Failure(
+        code: 70, "\(action): \(error). Nothing of the transaction in hand was committed.")
     }
   }
 }

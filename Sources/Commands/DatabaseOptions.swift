@@ -29,7 +29,9 @@ public struct DatabaseOptions: ParsableArguments {
 
   /// The address as a user may read it: without a password.
   public var described: String {
-    guard let address = try? DatabaseAddress.resolve(url: databaseURL) else { return "the database" }
+    guard let address = try? DatabaseAddress.resolve(url: databaseURL) else {
+      return "the database"
+    }
     return "\(address)"
   }
 }

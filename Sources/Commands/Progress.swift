@@ -42,7 +42,9 @@ public final class Progress: Sendable {
 
   private func describe(_ done: Int) -> String {
     let rate = Double(done) / max(seconds, 0.001)
-    guard total > 0 else { return "\(what): \(done.grouped) \(unit), \(Int(rate).grouped) a second" }
+    guard total > 0 else {
+      return "\(what): \(done.grouped) \(unit), \(Int(rate).grouped) a second"
+    }
     let part = min(Double(done) / Double(total), 1)
     let left = rate > 0 ? Double(max(total - done, 0)) / rate : 0
     let bar = Terminal.errorIsTerminal ? Self.bar(part) + " " : ""
@@ -53,7 +55,8 @@ public final class Progress: Sendable {
   private static func bar(_ part: Double) -> String {
     let width = 24
     let full = Int(part * Double(width))
-    return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full) + "]"
+    return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
+      + "]"
   }
 
   static func time(_ seconds: Double) -> String {

@@ -3,7 +3,8 @@ import Foundation
 /// The two streams of a command and what they are connected to.
 public enum Terminal {
   /// The command's name as it was called.
-  public static let program = (CommandLine.arguments.first.map { ($0 as NSString).lastPathComponent }) ?? "rollup"
+  public static let program =
+    (CommandLine.arguments.first.map { ($0 as NSString).lastPathComponent }) ?? "rollup"
 
   public static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
   public static let errorIsTerminal = isatty(STDERR_FILENO) == 1
@@ -16,10 +17,14 @@ public enum Terminal {
   }
 
   /// For people: progress, notes, errors.
-  public static func say(_ message: String) { FileHandle.standardError.write(Data((message + "\n").utf8)) }
+  public static func say(_ message: String) {
+    FileHandle.standardError.write(Data((message + "\n").utf8))
+  }
 
   /// Data.
-  public static func print(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+  public static func print(_ text: String) {
+    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+  }
 }
 
 extension Int {

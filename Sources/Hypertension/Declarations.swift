@@ -29,7 +29,8 @@ public enum Tables {
 
     public static let source = Source(
       "blood pressure", code: "B", table: "blood_pressures", subject: Column("patient_id", .uuid),
-      id: Column("id", .uuid), time: recordedAt, values: [facilityID, systolic, diastolic, deletedAt],
+      id: Column("id", .uuid), time: recordedAt,
+      values: [facilityID, systolic, diastolic, deletedAt],
       exists: .isNull(deletedAt), updatedAt: Column("updated_at", .timestamptz))
   }
 

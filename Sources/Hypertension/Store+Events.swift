@@ -13,13 +13,17 @@ extension Store {
   /// there as sent. A reading may come before its patient; it counts when the patient arrives.
   @discardableResult
   public func record<R: Event>(_ event: R) async throws -> WriteOutcome {
-    if try await path(R.self).insert(event.id, of: event.patientID, event.values) { return .inserted }
+    if try await path(R.self).insert(event.id, of: event.patientID, event.values) {
+      return .inserted
+    }
     return try await update(event)
   }
 
   /// As ``record(_:)-(R)``, in the caller's transaction.
   @discardableResult
-  public func record<R: Event>(_ event: R, in tx: borrowing Transaction) async throws -> WriteOutcome {
+  public func record<R: Event>(_ event: R, in tx: borrowing Transaction) async throws
+    -> WriteOutcome
+  {
     let isNew = try await path(R.self).insert(event.id, of: event.patientID, event.values, in: tx)
     return isNew ? .inserted : try await update(event, in: tx)
   }
@@ -48,7 +52,9 @@ extension Store {
 
   /// As ``update(_:)-(R)``, in the caller's transaction.
   @discardableResult
-  public func update<R: Event>(_ event: R, in tx: borrowing Transaction) async throws -> WriteOutcome {
+  public func update<R: Event>(_ event: R, in tx: borrowing Transaction) async throws
+    -> WriteOutcome
+  {
     try await path(R.self).update(
       event.id, of: event.patientID, [R.source.time] + R.source.values, event.values, in: tx)
   }
@@ -56,7 +62,9 @@ extension Store {
   /// Marks one deleted.
   /// - Returns: `unchanged` when it was already.
   @discardableResult
-  public func delete<R: Event>(_ type: R.Type, _ id: UUID, of patient: UUID) async throws -> WriteOutcome {
+  public func delete<R: Event>(_ type: R.Type, _ id: UUID, of patient: UUID) async throws
+    -> WriteOutcome
+  {
     try await transaction { tx in try await delete(type, id, of: patient, in: tx) }
   }
 
@@ -69,7 +77,9 @@ extension Store {
 
   /// Takes the mark away.
   @discardableResult
-  public func restore<R: Event>(_ type: R.Type, _ id: UUID, of patient: UUID) async throws -> WriteOutcome {
+  public func restore<R: Event>(_ type: R.Type, _ id: UUID, of patient: UUID) async throws
+    -> WriteOutcome
+  {
     try await transaction { tx in try await restore(type, id, of: patient, in: tx) }
   }
 
@@ -116,7 +126,9 @@ extension Store {
 
   /// As ``record(_:)-([R])``, in the caller's transaction.
   @discardableResult
-  public func record<R: Event>(_ batch: [R], in tx: borrowing Transaction) async throws -> BatchOutcome {
+  public func record<R: Event>(_ batch: [R], in tx: borrowing Transaction) async throws
+    -> BatchOutcome
+  {
     try await rollups.write(R.source, in: tx) { tx, staging in
       try await tx.execute(staging.fill(R.columns(of: batch)))
     }
@@ -135,7 +147,8 @@ extension Store {
     let outcome = try await record(batch, in: tx)
     guard outcome.inserted == batch.count else {
       throw WriteError.alreadyThere(
-        R.source.name, key: "in a batch of \(batch.count): \(batch.count - outcome.inserted) of its rows")
+        R.source.name,
+        key: "in a batch of \(batch.count): \(batch.count - outcome.inserted) of its rows")
     }
   }
 }

@@ -12,7 +12,8 @@ extension Store {
   }
 
   @discardableResult
-  public func save(_ facility: Facility, in tx: borrowing Transaction) async throws -> WriteOutcome {
+  public func save(_ facility: Facility, in tx: borrowing Transaction) async throws -> WriteOutcome
+  {
     let rows = try await tx.prepared(
       """
       INSERT INTO facilities AS f (id, name, state, district, block, size, deleted_at)
@@ -34,7 +35,8 @@ extension Store {
   public func delete(facility: UUID) async throws -> WriteOutcome {
     let changed = try await pool.withConnection {
       try await $0.execute(
-        "UPDATE facilities SET deleted_at = now(), updated_at = now() WHERE id = \(facility) AND deleted_at IS NULL")
+        "UPDATE facilities SET deleted_at = now(), updated_at = now() WHERE id = \(facility) AND deleted_at IS NULL"
+      )
     }
     return changed > 0 ? .changed : .unchanged
   }
@@ -44,7 +46,8 @@ extension Store {
   public func restore(facility: UUID) async throws -> WriteOutcome {
     let changed = try await pool.withConnection {
       try await $0.execute(
-        "UPDATE facilities SET deleted_at = NULL, updated_at = now() WHERE id = \(facility) AND deleted_at IS NOT NULL")
+        "UPDATE facilities SET deleted_at = NULL, updated_at = now() WHERE id = \(facility) AND deleted_at IS NOT NULL"
+      )
     }
     return changed > 0 ? .changed : .unchanged
   }

@@ -26,7 +26,8 @@ extension Store {
   }
 
   @discardableResult
-  public func record(_ patient: Patient, in tx: borrowing Transaction) async throws -> WriteOutcome {
+  public func record(_ patient: Patient, in tx: borrowing Transaction) async throws -> WriteOutcome
+  {
     // First as a correction: an arrival's lock keeps out everybody who writes ahead of a patient in the same slot.
     do {
       return try await update(patient, in: tx)
@@ -43,7 +44,8 @@ extension Store {
   }
 
   @discardableResult
-  public func update(_ patient: Patient, in tx: borrowing Transaction) async throws -> WriteOutcome {
+  public func update(_ patient: Patient, in tx: borrowing Transaction) async throws -> WriteOutcome
+  {
     try await path.update(patient.id, Tables.Patients.subject.values, patient.values, in: tx)
   }
 
@@ -54,11 +56,13 @@ extension Store {
   }
 
   @discardableResult
-  public func transfer(_ patient: UUID, to facility: UUID, in tx: borrowing Transaction) async throws
+  public func transfer(_ patient: UUID, to facility: UUID, in tx: borrowing Transaction)
+    async throws
     -> WriteOutcome
   {
     try await path.update(
-      patient, [Tables.Patients.assignedFacilityID], ["assigned_facility_id": Bind(facility)], in: tx)
+      patient, [Tables.Patients.assignedFacilityID], ["assigned_facility_id": Bind(facility)],
+      in: tx)
   }
 
   /// Records a death; nil takes it back.
@@ -110,7 +114,9 @@ extension Store {
     try await transaction { tx in try await merge(duplicate, into: patient, in: tx) }
   }
 
-  public func merge(_ duplicate: UUID, into patient: UUID, in tx: borrowing Transaction) async throws {
+  public func merge(_ duplicate: UUID, into patient: UUID, in tx: borrowing Transaction)
+    async throws
+  {
     try await path.merge(duplicate, into: patient, in: tx)
   }
 
@@ -123,7 +129,8 @@ extension Store {
   }
 
   @discardableResult
-  public func record(_ batch: [Patient], in tx: borrowing Transaction) async throws -> BatchOutcome {
+  public func record(_ batch: [Patient], in tx: borrowing Transaction) async throws -> BatchOutcome
+  {
     try await rollups.writeSubjects(in: tx) { tx, staging in
       try await tx.execute(staging.fill(Patient.columns(of: batch)))
     }

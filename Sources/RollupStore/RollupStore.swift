@@ -46,7 +46,8 @@ public struct RollupStore: Sendable {
 
   /// The declarations' statement with values for its parameters.
   func query(_ statement: Statement, _ values: Values = [:]) throws -> Query {
-    try statement.query(values.merging([Parameter.timeZone.name: Bind(timeZone)]) { given, _ in given })
+    try statement.query(
+      values.merging([Parameter.timeZone.name: Bind(timeZone)]) { given, _ in given })
   }
 
   func queries(_ statements: [Statement], _ values: Values = [:]) throws -> [Query] {
@@ -55,7 +56,8 @@ public struct RollupStore: Sendable {
 }
 
 /// What a key of subjects and rows can be: `UUID`, `Int64`, `String`.
-public typealias PostgresKey = PostgresEncodable & PostgresDecodable & PostgresArrayElement & Hashable & Sendable
+public typealias PostgresKey = PostgresEncodable & PostgresDecodable & PostgresArrayElement
+  & Hashable & Sendable
 
 /// Values for a statement's parameters, by name.
 public typealias Values = [String: Bind]

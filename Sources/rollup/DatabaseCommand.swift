@@ -8,14 +8,16 @@ struct DatabaseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "db",
     abstract: "The private PostgreSQL server, used when no other database is configured.",
-    discussion: "Its files are in $ROLLUP_HOME, else .rollup in the current folder. It listens on a Unix socket only.",
+    discussion:
+      "Its files are in $ROLLUP_HOME, else .rollup in the current folder. It listens on a Unix socket only.",
     subcommands: [Start.self, Stop.self, Status.self, URLCommand.self])
 
   /// The private server of this folder, whatever other database is configured.
   static var server: LocalServer { LocalServer(home: LocalServer.defaultHome()) }
 
   struct Start: Command {
-    static let configuration = CommandConfiguration(abstract: "Start it, making it first if there is none.")
+    static let configuration = CommandConfiguration(
+      abstract: "Start it, making it first if there is none.")
 
     func execute() async throws {
       let server = DatabaseCommand.server
@@ -33,12 +35,14 @@ struct DatabaseCommand: AsyncParsableCommand {
   }
 
   struct Status: Command {
-    static let configuration = CommandConfiguration(abstract: "Say whether it runs. Exit code 3 when it does not.")
+    static let configuration = CommandConfiguration(
+      abstract: "Say whether it runs. Exit code 3 when it does not.")
 
     func execute() async throws {
       let server = DatabaseCommand.server
       switch try await server.status() {
-      case .notCreated: Terminal.print("not created; 'rollup db start' makes it in \(server.home.path)")
+      case .notCreated:
+        Terminal.print("not created; 'rollup db start' makes it in \(server.home.path)")
       case .stopped: Terminal.print("stopped; its files are in \(server.home.path)")
       case .running(let pid, _):
         Terminal.print("running, process \(pid), \(server.url)")

@@ -7,7 +7,8 @@ import RollupStore
 /// `rollup explain`: the SQL that a declaration turns into.
 struct ExplainCommand: Command {
   static let configuration = CommandConfiguration(
-    commandName: "explain", abstract: "Print every statement that is derived from a rollup's declaration.")
+    commandName: "explain",
+    abstract: "Print every statement that is derived from a rollup's declaration.")
 
   @Argument(help: "The rollup: \(Rollups.catalog.names.joined(separator: ", ")).")
   var rollup: String

@@ -27,7 +27,9 @@ struct MigrateCommand: Command {
     if outcome.partitions > 0 { Terminal.say("made \(outcome.partitions) partitions") }
     Terminal.say("the database is up to date; reporting time zone \(outcome.timeZone)")
     if timeZone == nil, outcome.timeZone == "UTC", outcome.applied.contains("0002_deployment") {
-      Terminal.say("(UTC because no --time-zone was given; it can be changed as long as nothing has been recorded)")
+      Terminal.say(
+        "(UTC because no --time-zone was given; it can be changed as long as nothing has been recorded)"
+      )
     }
     await pool.close()
   }

@@ -9,8 +9,11 @@ import RollupStore
 struct VerifyCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Compare the rollups with the sources; list what differs. Exit code 1 when anything does.",
-    discussion: "Each difference is a line of CSV: kind,rollup,period,key,expected,actual. Keys only, no values of patients.")
+    abstract:
+      "Compare the rollups with the sources; list what differs. Exit code 1 when anything does.",
+    discussion:
+      "Each difference is a line of CSV: kind,rollup,period,key,expected,actual. Keys only, no values of patients."
+  )
 
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var span: SpanOptions

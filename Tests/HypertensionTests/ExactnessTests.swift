@@ -96,7 +96,9 @@ enum Backfilling {
         + (try await store.derive(
           chunk, in: .all, rollups: store.catalog.mostRecent, registers: store.catalog.registers))
     }
-    for count in store.catalog.counts { derived = derived + (try await store.derive(count, in: .all)) }
+    for count in store.catalog.counts {
+      derived = derived + (try await store.derive(count, in: .all))
+    }
     return derived
   }
 
@@ -115,19 +117,28 @@ enum PlainQuery {
     let counts: [(String, Int)] = try await pool.withConnection { connection in
       var counts: [(String, Int)] = []
       for (name, sql) in queries(timeZone) {
-        let difference = Query(text: "SELECT count(*) FROM ((\(sql.0) EXCEPT ALL \(sql.1)) UNION ALL (\(sql.1) EXCEPT ALL \(sql.0))) AS d")
+        let difference = Query(
+          text:
+            "SELECT count(*) FROM ((\(sql.0) EXCEPT ALL \(sql.1)) UNION ALL (\(sql.1) EXCEPT ALL \(sql.0))) AS d"
+        )
         counts.append((name, try await connection.query(difference).only(Int.self)))
       }
       return counts
     }
-    for (name, count) in counts { #expect(count == 0, "seed \(seed): \(name) differs from the plain query") }
+    for (name, count) in counts {
+      #expect(count == 0, "seed \(seed): \(name) differs from the plain query")
+    }
   }
 
   private static func queries(_ zone: String) -> [(String, (String, String))] {
     let possible = "at > '0001-01-02 00:00+00' AND at < '9999-12-31 00:00+00'"
-    func period(_ unit: String) -> String { "date_trunc('\(unit)', at AT TIME ZONE '\(zone)')::date" }
-    let readings = "SELECT patient_id, id, recorded_at AS at, 'B' AS source, facility_id, systolic, diastolic FROM blood_pressures WHERE deleted_at IS NULL"
-    let visits = "SELECT patient_id, id, visited_at AS at, 'V' AS source, facility_id, NULL::int, NULL::int FROM visits WHERE deleted_at IS NULL"
+    func period(_ unit: String) -> String {
+      "date_trunc('\(unit)', at AT TIME ZONE '\(zone)')::date"
+    }
+    let readings =
+      "SELECT patient_id, id, recorded_at AS at, 'B' AS source, facility_id, systolic, diastolic FROM blood_pressures WHERE deleted_at IS NULL"
+    let visits =
+      "SELECT patient_id, id, visited_at AS at, 'V' AS source, facility_id, NULL::int, NULL::int FROM visits WHERE deleted_at IS NULL"
     func plain(_ events: String, _ type: String, _ unit: String, _ columns: String) -> String {
       """
       (SELECT DISTINCT ON (patient_id, \(period(unit))) '\(type)', patient_id, \(period(unit)), at, e.id, \(columns),

@@ -12,11 +12,14 @@ import Testing
   private let patient = UUID()
   private let facilities = [UUID(), UUID()]
 
-  private func day(_ number: Int) -> Date { Date(timeIntervalSince1970: 1_717_200_000 + Double(number) * 86_400) }
+  private func day(_ number: Int) -> Date {
+    Date(timeIntervalSince1970: 1_717_200_000 + Double(number) * 86_400)
+  }
 
   private func reading(_ number: Int) -> Reading {
     Reading(
-      patientID: patient, facilityID: facilities[0], systolic: 120 + number, diastolic: 80, recordedAt: day(number))
+      patientID: patient, facilityID: facilities[0], systolic: 120 + number, diastolic: 80,
+      recordedAt: day(number))
   }
 
   private func person() -> Patient {
@@ -51,7 +54,9 @@ import Testing
       let (old, new, most) = (reading(1), reading(5), reading(9))
       try await store.insert(person())
       try await store.record([old, most])
-      try await overlap(store) { try await store.insert(new, in: $0) } _: {
+      try await overlap(store) {
+        try await store.insert(new, in: $0)
+      } _: {
         try await store.delete(Reading.self, most.id, of: most.patientID)
       }
     }
@@ -63,7 +68,9 @@ import Testing
       let only = reading(1)
       try await store.insert(person())
       try await store.insert(only)
-      try await overlap(store) { try await store.delete(Reading.self, only.id, of: only.patientID, in: $0) } _: {
+      try await overlap(store) {
+        try await store.delete(Reading.self, only.id, of: only.patientID, in: $0)
+      } _: {
         _ = try await Backfilling.everything(store.rollups)
       }
     }
@@ -73,7 +80,9 @@ import Testing
     try await TestDatabase.migrated { _, store in
       let (first, patient, other) = (reading(1), patient, facilities[1])
       try await store.insert(person())
-      try await overlap(store) { try await store.insert(first, in: $0) } _: {
+      try await overlap(store) {
+        try await store.insert(first, in: $0)
+      } _: {
         try await store.transfer(patient, to: other)
       }
     }
@@ -83,7 +92,9 @@ import Testing
     try await TestDatabase.migrated { _, store in
       let (first, patient, other) = (reading(1), patient, facilities[1])
       try await store.insert(person())
-      try await overlap(store) { try await store.transfer(patient, to: other, in: $0) } _: {
+      try await overlap(store) {
+        try await store.transfer(patient, to: other, in: $0)
+      } _: {
         try await store.insert(first)
       }
     }
@@ -94,7 +105,9 @@ import Testing
       let (middle, most) = (reading(5), reading(9))
       try await store.insert(person())
       try await store.record([middle, most])
-      try await overlap(store) { try await store.delete(Reading.self, middle.id, of: middle.patientID, in: $0) } _: {
+      try await overlap(store) {
+        try await store.delete(Reading.self, middle.id, of: middle.patientID, in: $0)
+      } _: {
         try await store.delete(Reading.self, most.id, of: most.patientID)
       }
     }
@@ -103,11 +116,19 @@ import Testing
   @Test func aReadingAheadOfItsPatientMeetsTheArrival() async throws {
     try await TestDatabase.migrated { _, store in
       let (first, person) = (reading(1), person())
-      try await overlap(store) { try await store.insert(person, in: $0) } _: { try await store.record(first) }
+      try await overlap(store) {
+        try await store.insert(person, in: $0)
+      } _: {
+        try await store.record(first)
+      }
     }
     try await TestDatabase.migrated { _, store in
       let (first, person) = (reading(1), person())
-      try await overlap(store) { try await store.record(first, in: $0) } _: { try await store.insert(person) }
+      try await overlap(store) {
+        try await store.record(first, in: $0)
+      } _: {
+        try await store.insert(person)
+      }
     }
   }
 
@@ -115,7 +136,11 @@ import Testing
     try await TestDatabase.migrated { _, store in
       let (old, new) = (reading(1), reading(5))
       try await store.insert(person())
-      try await overlap(store) { try await store.insert(new, in: $0) } _: { try await store.insert(old) }
+      try await overlap(store) {
+        try await store.insert(new, in: $0)
+      } _: {
+        try await store.insert(old)
+      }
     }
   }
 
@@ -123,7 +148,9 @@ import Testing
     try await TestDatabase.migrated { database, store in
       let first = reading(1)
       await #expect(throws: WriteError.isolation) {
-        try await database.pool.transaction(.repeatableRead) { tx in try await store.record(first, in: tx) }
+        try await database.pool.transaction(.repeatableRead) { tx in
+          try await store.record(first, in: tx)
+        }
       }
     }
   }

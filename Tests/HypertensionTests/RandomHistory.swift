@@ -30,7 +30,9 @@ struct RandomHistory {
     self.store = store
     random = Seeded(seed)
     func ids(_ kind: UInt8, _ count: Int) -> [UUID] {
-      (0..<count).map { UUID(uuid: (kind, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, UInt8($0))) }
+      (0..<count).map {
+        UUID(uuid: (kind, 0, 0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, UInt8($0)))
+      }
     }
     self.patients = ids(1, patients)
     self.facilities = ids(2, 3)
@@ -67,7 +69,8 @@ struct RandomHistory {
     case 75..<78: try await store.record(person())
     case 78..<80: try await store.record([person(), person()])
     case 80..<85: try await store.transfer(patient, to: pick(facilities))
-    case 85..<87: try await store.recordDeath(of: patient, at: Bool.random(using: &random) ? instant() : nil)
+    case 85..<87:
+      try await store.recordDeath(of: patient, at: Bool.random(using: &random) ? instant() : nil)
     case 87..<89: try await store.delete(patient: patient)
     case 89..<92: try await store.restore(patient: patient)
     case 92..<94: try await store.destroy(patient: patient)
@@ -80,17 +83,22 @@ struct RandomHistory {
     }
   }
 
-  private mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: 0..<values.count, using: &random)] }
+  private mutating func pick<T>(_ values: [T]) -> T {
+    values[Int.random(in: 0..<values.count, using: &random)]
+  }
 
   private mutating func reading() -> Reading {
     Reading(
       id: pick(rows), patientID: pick(patients), facilityID: pick(facilities),
-      systolic: Int.random(in: 100..<180, using: &random), diastolic: Int.random(in: 60..<110, using: &random),
-      recordedAt: instant(), deletedAt: Int.random(in: 0..<12, using: &random) == 0 ? Date(timeIntervalSince1970: 1) : nil)
+      systolic: Int.random(in: 100..<180, using: &random),
+      diastolic: Int.random(in: 60..<110, using: &random),
+      recordedAt: instant(),
+      deletedAt: Int.random(in: 0..<12, using: &random) == 0 ? Date(timeIntervalSince1970: 1) : nil)
   }
 
   private mutating func visit() -> Visit {
-    Visit(id: pick(rows), patientID: pick(patients), facilityID: pick(facilities), visitedAt: instant())
+    Visit(
+      id: pick(rows), patientID: pick(patients), facilityID: pick(facilities), visitedAt: instant())
   }
 
   private mutating func person() -> Patient {
@@ -110,7 +118,9 @@ struct RandomHistory {
     default:
       // 2024-03-31 18:30 UTC is the first instant of April, and of the second quarter, in Kolkata.
       let boundary = 1_711_909_800.0
-      let offsets: [Double] = [-86_400 * 40, -3600, -0.000_001, 0, 0.000_001, 3600, 86_400 * 20, 86_400 * 35]
+      let offsets: [Double] = [
+        -86_400 * 40, -3600, -0.000_001, 0, 0.000_001, 3600, 86_400 * 20, 86_400 * 35,
+      ]
       return Date(timeIntervalSince1970: boundary + pick(offsets))
     }
   }

@@ -37,12 +37,16 @@ import Testing
       let text = try String(contentsOf: URL(filePath: #filePath), encoding: .utf8)
       let example = text.components(separatedBy: "// README\n")[1]
         .split(separator: "\n", omittingEmptySubsequences: false)
-        .map { $0.hasPrefix("      ") ? String($0.dropFirst(6)) : String($0) }.joined(separator: "\n")
+        .map { $0.hasPrefix("      ") ? String($0.dropFirst(6)) : String($0) }.joined(
+          separator: "\n"
+        )
         .trimmingCharacters(in: .whitespacesAndNewlines)
       let readme = try String(
-        contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md"),
+        contentsOf: URL(filePath: #filePath).deletingLastPathComponent().appending(
+          path: "../../README.md"),
         encoding: .utf8)
-      #expect(readme.contains(example), "the README shows another example than the one that is compiled")
+      #expect(
+        readme.contains(example), "the README shows another example than the one that is compiled")
     }
   }
 }

@@ -4,13 +4,15 @@
 /// for people. Nothing of the default schema is assumed.
 enum ForeignSchema {
   static let person = Subject(
-    "person", table: "clinic.People", id: Column("nr", .bigint), values: [Column("status", .text), Column("home", .bigint)],
+    "person", table: "clinic.People", id: Column("nr", .bigint),
+    values: [Column("status", .text), Column("home", .bigint)],
     exists: .differs(Column("status", .text), from: "removed"), carrying: [Column("home", .bigint)])
 
   static let weights = Source(
     "weight", code: "W", table: "clinic.weights", subject: Column("person_nr", .bigint),
     id: Column("nr", .bigint), time: Column("taken", .timestampUTC),
-    values: [Column("kg", .numeric), Column("gone", .boolean)], exists: .isNotTrue(Column("gone", .boolean)))
+    values: [Column("kg", .numeric), Column("gone", .boolean)],
+    exists: .isNotTrue(Column("gone", .boolean)))
 
   static let weight = MostRecent(
     "weight", table: "rollup.weight_rollups", per: person, periods: [.month],

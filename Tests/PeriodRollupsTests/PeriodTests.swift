@@ -20,7 +20,8 @@ import Testing
     ("2024Q5", "numbered 1 to 4"), ("2024-13", "numbered 1 to 12"), ("2024-00", "numbered 1 to 12"),
     ("24Q1", "four digits"), ("0000-01", "0001 to 9999"), ("June", "neither a month nor a quarter"),
     ("", "neither"), ("2024-", "number of a month"), ("2024Q", "number of a quarter"),
-    ("2024-6-1", "number of a month"), ("２０２４-06", "four digits"), ("2024Q+1", "number of a quarter"),
+    ("2024-6-1", "number of a month"), ("２０２４-06", "four digits"),
+    ("2024Q+1", "number of a quarter"),
   ])
   func whatIsNoPeriodIsRefusedWithWhatOneLooksLike(text: String, reason: String) {
     let error = #expect(throws: Period.Unreadable.self) { try Period(parsing: text) }
@@ -66,7 +67,8 @@ import Testing
     #expect(try Period(parsing: "2024-06").contains(instant, in: utc))
     // The last microsecond of the last day still belongs to the month.
     let end = try Date("2024-06-30T18:30:00Z", strategy: .iso8601)
-    #expect(try Period(parsing: "2024-06").contains(end.addingTimeInterval(-0.000_001), in: kolkata))
+    #expect(
+      try Period(parsing: "2024-06").contains(end.addingTimeInterval(-0.000_001), in: kolkata))
     #expect(try Period(parsing: "2024-07").contains(end, in: kolkata))
   }
 
@@ -96,9 +98,13 @@ import Testing
     }
     #expect(try cover("2023-07", "2024-06") == ["2023Q3", "2023Q4", "2024Q1", "2024Q2"])
     #expect(
-      try cover("2023-06", "2024-05") == ["2023-06", "2023Q3", "2023Q4", "2024Q1", "2024-04", "2024-05"])
+      try cover("2023-06", "2024-05") == [
+        "2023-06", "2023Q3", "2023Q4", "2024Q1", "2024-04", "2024-05",
+      ])
     #expect(try cover("2024-05", "2024-05") == ["2024-05"])
-    #expect(PeriodSpan(from: try Period(parsing: "2024Q2"), through: try Period(parsing: "2024-03")) == nil)
+    #expect(
+      PeriodSpan(from: try Period(parsing: "2024Q2"), through: try Period(parsing: "2024-03"))
+        == nil)
   }
 
   @Test func aCoverHasEachMonthOfItsSpanOnce() throws {

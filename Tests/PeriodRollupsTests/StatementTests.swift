@@ -63,18 +63,21 @@ import Testing
           FROM (
             SELECT e.person_nr, p.period_type, p.period_start, e.taken_at, e.weight_nr, e.kg, k.home
         """))
-    #expect(text.contains("ORDER BY person_nr, period_type, period_start, taken_at DESC, weight_nr DESC"))
+    #expect(
+      text.contains("ORDER BY person_nr, period_type, period_start, taken_at DESC, weight_nr DESC"))
   }
 
   @Test func aRemovalLocksBeforeItLooks() throws {
     // The order is the protocol (DESIGN.md section 5): the statement that looks for what takes the place must come after
     // the one that locks the rollup row.
     let explanation = try #require(Explanation("weight", in: ForeignSchema.catalog)).description
-    let deletion = try #require(explanation.components(separatedBy: "== weight: delete ==").last?
-      .components(separatedBy: "-- ==").first)
+    let deletion = try #require(
+      explanation.components(separatedBy: "== weight: delete ==").last?
+        .components(separatedBy: "-- ==").first)
     let steps = [
       "keep out the arrival", "lock the person rows", "add to weight", "the periods they are in",
-      "put the next most recent in its place", "where there is none", "delete weight rows", "add to weight",
+      "put the next most recent in its place", "where there is none", "delete weight rows",
+      "add to weight",
     ]
     var rest = Substring(deletion)
     for step in steps {

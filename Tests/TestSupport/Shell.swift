@@ -28,11 +28,15 @@ public func run(_ command: [String], environment: [String: String] = [:])
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, stem + ".out", O_WRONLY | O_CREAT, 0o600)
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, stem + ".err", O_WRONLY | O_CREAT, 0o600)
+  posix_spawn_file_actions_addopen(
+    &actions, STDOUT_FILENO, stem + ".out", O_WRONLY | O_CREAT, 0o600)
+  posix_spawn_file_actions_addopen(
+    &actions, STDERR_FILENO, stem + ".err", O_WRONLY | O_CREAT, 0o600)
   let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
   let (arguments, variables) = (command.map { strdup($0) } + [nil], all.map { strdup($0) } + [nil])
-  defer { (arguments + variables).forEach { free($0) } }
+  defer {
+    for copy in arguments + variables { free(copy) }
+  }
   var pid: pid_t = 0
   let failure = posix_spawn(&pid, command[0], &actions, nil, arguments, variables)
   guard failure == 0 else { return (127, "", String(cString: strerror(failure))) }

@@ -52,7 +52,8 @@ public struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
   }
 
   public func provideScope(
-    for test: Test, testCase: Test.Case?, performing function: @Sendable @concurrent () async throws -> Void
+    for test: Test, testCase: Test.Case?,
+    performing function: @Sendable @concurrent () async throws -> Void
   ) async throws {
     try await withDatabase(template: try await template()) { url in
       let pool = Pool(ConnectionSettings(conninfo: url), acquireTimeout: .seconds(60))

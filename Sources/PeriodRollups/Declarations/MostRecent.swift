@@ -41,7 +41,8 @@ public struct MostRecent: Hashable, Sendable {
   }
 
   public init(
-    _ name: String, table: TableName, per subject: Subject, periods: [PeriodType] = [.month, .quarter],
+    _ name: String, table: TableName, per subject: Subject,
+    periods: [PeriodType] = [.month, .quarter],
     id: Column, time: Identifier, keeping kept: [Column], from inputs: [Input],
     selectedBy: Column? = nil
   ) {
@@ -49,7 +50,8 @@ public struct MostRecent: Hashable, Sendable {
     for input in inputs {
       precondition(
         input.kept.map(\.type) == kept.map(\.type),
-        "\(name) keeps \(kept.map(\.name)), which \(input.source.name) does not give in that order and type")
+        "\(name) keeps \(kept.map(\.name)), which \(input.source.name) does not give in that order and type"
+      )
       precondition(
         input.kept.allSatisfy(input.source.columns.contains),
         "\(name) keeps a column that \(input.source.name) does not have")

@@ -88,7 +88,8 @@ extension PeriodCount {
     let name = Parameter("rollup", .text, constant: name)
     return Statement(
       "keep other maintenance of \(self.name) out",
-      "SELECT pg_advisory_xact_lock(\(Locks.advisoryClass), -1 - (hashtextextended(\(name), 0) & 1023)::integer)")
+      "SELECT pg_advisory_xact_lock(\(Locks.advisoryClass), -1 - (hashtextextended(\(name), 0) & 1023)::integer)"
+    )
   }
 
   /// The difference between what the sources count and what the changes add up to. In one snapshot both are of the

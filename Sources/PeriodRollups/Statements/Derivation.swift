@@ -57,7 +57,9 @@ extension MostRecent {
       "\(source.time.instant(of: "s")) AS \(time)",
       "\(source.id.of("s")) AS \(id)",
     ]
-    if let origin { columns.append("\(literal: .init(codeOf: source))::\(origin.type) AS \(origin)") }
+    if let origin {
+      columns.append("\(literal: .init(codeOf: source))::\(origin.type) AS \(origin)")
+    }
     columns += zip(input.kept, kept).map { "\($0.of("s")) AS \($1)" }
     let all = [source.exists.sql(of: "s"), source.time.hasPeriod(in: "s")] + conditions
     return """

@@ -38,7 +38,8 @@ public struct Explanation: Sendable, CustomStringConvertible {
         ("\(name): insert, one statement", [writes.insert]),
         (
           "\(name): insert ahead of the \(rollup.subject.name)",
-          [locks.absence, locks.subjects(.subjects, for: .keyShare), writes.insertAhead] + writes.add(.given)
+          [locks.absence, locks.subjects(.subjects, for: .keyShare), writes.insertAhead]
+            + writes.add(.given)
         ),
         (
           "\(name): batch",
@@ -76,7 +77,9 @@ public struct Explanation: Sendable, CustomStringConvertible {
       ),
       ("verification of a chunk", [rollup.verify(chunk)]),
     ]
-    self.init(title: "\(rollup.name): the most recent per \(rollup.subject.name) and period", sections: sections)
+    self.init(
+      title: "\(rollup.name): the most recent per \(rollup.subject.name) and period",
+      sections: sections)
   }
 
   private init(_ count: PeriodCount, in catalog: Catalog) {
@@ -117,7 +120,8 @@ public struct Explanation: Sendable, CustomStringConvertible {
 
   public var description: String {
     let parts = sections.map { section in
-      "-- == \(section.heading) ==\n\n" + section.statements.map(\.description).joined(separator: "\n")
+      "-- == \(section.heading) ==\n\n"
+        + section.statements.map(\.description).joined(separator: "\n")
     }
     return "-- \(title)\n\n" + parts.joined(separator: "\n")
   }

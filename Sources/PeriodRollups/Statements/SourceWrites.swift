@@ -123,7 +123,9 @@ public struct SourceWrites: Sendable {
 
   /// Marks rows deleted by the source's convention; nil where it has none. Rows marked before keep their mark.
   public var delete: Statement? {
-    source.exists.ending.map { mark("delete \(source.name) rows", $0, where: source.exists.sql(of: "s")) }
+    source.exists.ending.map {
+      mark("delete \(source.name) rows", $0, where: source.exists.sql(of: "s"))
+    }
   }
 
   /// Takes the mark away.

@@ -49,7 +49,9 @@ public struct SubjectWrites: Sendable {
 
   /// Marks subjects deleted by their convention; nil where there is none.
   public var delete: Statement? {
-    subject.exists.ending.map { mark("delete the \(subject.name)", $0, where: subject.exists.sql(of: "k")) }
+    subject.exists.ending.map {
+      mark("delete the \(subject.name)", $0, where: subject.exists.sql(of: "k"))
+    }
   }
 
   /// Takes the mark away.
@@ -111,7 +113,9 @@ public struct SubjectWrites: Sendable {
 
   /// Gives all source rows of one subject to another. A row whose id the other has already stays behind.
   public var giveRows: [Statement] {
-    let (from, to) = (Parameter("from_subject", subject.id.type), Parameter("to_subject", subject.id.type))
+    let (from, to) = (
+      Parameter("from_subject", subject.id.type), Parameter("to_subject", subject.id.type)
+    )
     return catalog.sources.map { source in
       let touched: SQL = source.updatedAt.map { ", \($0) = now()" } ?? ""
       return Statement(

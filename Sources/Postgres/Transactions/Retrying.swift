@@ -1,6 +1,8 @@
 extension Connection {
   /// As ``prepared(_:)``, outside a transaction, and again as the policy says.
-  public nonisolated(nonsending) func prepared(_ query: Query, retrying policy: RetryPolicy) async throws -> Rows {
+  public nonisolated(nonsending) func prepared(_ query: Query, retrying policy: RetryPolicy)
+    async throws -> Rows
+  {
     try await policy.run { try await prepared(query) }
   }
 
@@ -29,7 +31,7 @@ extension RetryPolicy {
     while true {
       do {
         return try await body()
-      } catch where retries(error, afterAttempt: attempt) && !Task.isCancelled {
+      } catch  where retries(error, afterAttempt: attempt) && !Task.isCancelled {
         try await Task.sleep(for: delay(afterAttempt: attempt, random: .random(in: 0..<1)))
         attempt += 1
       }

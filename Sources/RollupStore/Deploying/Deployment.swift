@@ -7,7 +7,8 @@ public enum Deployment {
   static func timeZone(_ pool: Pool) async throws -> String? {
     do {
       return try await pool.withConnection { connection in
-        try await connection.query("SELECT time_zone FROM rollup.deployment").first?.decode(String.self)
+        try await connection.query("SELECT time_zone FROM rollup.deployment").first?.decode(
+          String.self)
       }
     } catch let error as PostgresError
       where error.sqlState == .undefinedTable || error.sqlState == .invalidSchemaName
@@ -36,7 +37,9 @@ public func nearest(to text: String, among names: [String], atMost count: Int = 
   return names.map { name in
     (name: name, distance: typed.difference(from: Array(name.lowercased())).count)
   }
-  .filter { $0.distance <= max(4, typed.count / 2 + 1) || $0.name.lowercased().contains(text.lowercased()) }
+  .filter {
+    $0.distance <= max(4, typed.count / 2 + 1) || $0.name.lowercased().contains(text.lowercased())
+  }
   .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
   .prefix(count).map(\.name)
 }

@@ -86,7 +86,8 @@ public struct Migrator: Sendable {
   /// The names of what was applied.
   /// - Throws: ``DeploymentError/changedMigration(_:)`` and ``DeploymentError/unknownMigration(_:)``.
   private func checkApplied(_ connection: Connection) async throws -> Set<String> {
-    let rows = try await connection.query("SELECT name, checksum FROM rollup.migrations ORDER BY name")
+    let rows = try await connection.query(
+      "SELECT name, checksum FROM rollup.migrations ORDER BY name")
     var names: Set<String> = []
     for row in rows {
       let (name, checksum) = try row.decode((String, [UInt8]).self)

@@ -23,8 +23,10 @@ public struct Partitions: Sendable {
   public static func span(fromYear first: Int, throughYear last: Int) -> PeriodSpan {
     let years = CalendarDate.years
     guard
-      let from = Period(.quarter, year: min(max(first, years.lowerBound), years.upperBound), index: 1),
-      let through = Period(.quarter, year: min(max(last, first, years.lowerBound), years.upperBound), index: 4),
+      let from = Period(
+        .quarter, year: min(max(first, years.lowerBound), years.upperBound), index: 1),
+      let through = Period(
+        .quarter, year: min(max(last, first, years.lowerBound), years.upperBound), index: 4),
       let span = PeriodSpan(from: from, through: through)
     else { return .all }
     return span
@@ -60,7 +62,9 @@ public struct Partitions: Sendable {
     return made
   }
 
-  private func make(_ table: any PeriodTable, _ period: Period, on connection: Connection) async throws {
+  private func make(_ table: any PeriodTable, _ period: Period, on connection: Connection)
+    async throws
+  {
     let statements = table.createPartition(of: period)
     do {
       try await connection.transaction(.readCommitted, retrying: .lockTimeout) { tx in

@@ -35,7 +35,8 @@ extension RollupStore {
       // A chunk's joins are over tens of thousands of rows: the plan for these values, not for any.
       try await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
       var derived = Derived()
-      derived.subjects = try await tx.execute(query(locks.subjects(chunk.lens, for: .share), values))
+      derived.subjects = try await tx.execute(
+        query(locks.subjects(chunk.lens, for: .share), values))
       for rollup in rollups {
         derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
         derived.written += try await tx.execute(

@@ -159,7 +159,8 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
   private func change(
     _ keys: Values, in tx: borrowing Transaction, by change: Query, adding after: Values?
   ) async throws -> Rows {
-    let locking = try store.queries(writes.add(.given), keys) + [store.query(writes.periods(of: .given), keys)]
+    let locking =
+      try store.queries(writes.add(.given), keys) + [store.query(writes.periods(of: .given), keys)]
     let starts = try await tx.pipeline(locking)[locking.count - 1].map {
       try $0.decode(CalendarDay.self)
     }
