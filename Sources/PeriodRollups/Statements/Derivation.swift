@@ -9,6 +9,13 @@ extension MostRecent {
   func candidates(
     _ lens: Lens, where condition: SQL? = nil, omitting omitted: (rows: RowSet, of: Source)? = nil
   ) -> SQL {
+    candidates(events(of: lens, omitting: omitted), where: condition)
+  }
+
+  /// Every event of the lens's subjects, from all sources.
+  func events(
+    of lens: Lens, omitting omitted: (rows: RowSet, of: Source)? = nil
+  ) -> SQL {
     let events = inputs.map { input in
       var conditions = [lens.condition(on: input.source.subject.of("s"), subject.id.type)]
       if let omitted, omitted.of == input.source {
@@ -22,7 +29,7 @@ extension MostRecent {
       }
       return self.events(from: "\(input.source.table)", input, where: conditions)
     }
-    return candidates(.joined(events, "\nUNION ALL\n"), where: condition)
+    return .joined(events, "\nUNION ALL\n")
   }
 
   /// Events of subjects that exist, once for each period type: a row's key and content.

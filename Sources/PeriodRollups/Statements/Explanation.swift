@@ -65,14 +65,14 @@ public struct Explanation: Sendable, CustomStringConvertible {
     sections += [
       (
         "a transfer, an arrival or the restoration of the \(rollup.subject.name)",
-        [locks.subjects(.subjects, for: .update), rollup.materialise(.subjects, inSpan: false)]
+        [locks.subjects(.subjects, for: .update), rollup.materialise(.subjects)]
       ),
       ("the deletion of the \(rollup.subject.name)", [rollup.dematerialise(.subjects)]),
       (
         "backfill of a chunk",
         [
           locks.subjects(chunk, for: .share), rollup.unfounded(chunk), rollup.dropUnfounded,
-          rollup.materialise(chunk, inSpan: true),
+          rollup.materialiseSpan(chunk),
         ]
       ),
       ("verification of a chunk", [rollup.verify(chunk)]),

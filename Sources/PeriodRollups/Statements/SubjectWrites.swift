@@ -133,7 +133,7 @@ public struct SubjectWrites: Sendable {
 
   /// What follows a change of subjects, besides counts: rollup rows and registers as the sources have them now.
   public func rederive(_ lens: Lens) -> [Statement] {
-    catalog.mostRecent.map { $0.materialise(lens, inSpan: false) } + reregister(lens)
+    catalog.mostRecent.map { $0.materialise(lens) } + reregister(lens)
   }
 
   /// The registers of subjects, as they are now.

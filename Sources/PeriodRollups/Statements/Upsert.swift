@@ -29,16 +29,18 @@ extension MostRecent {
     switch meeting {
     case .newer: return newer
     case .newerOrMended:
-      let rest = content.filter { !ranking.contains($0) }
       return """
         \(newer)
         OR ((\(of("excluded", ranking))) = (\(of("r", ranking)))
-          AND (\(of("excluded", rest))) IS DISTINCT FROM (\(of("r", rest))))
+          AND (\(of("excluded", unranked))) IS DISTINCT FROM (\(of("r", unranked))))
         """
     case .replacing(let rows, let source):
       return holds(rows, of: source)
     }
   }
+
+  /// The columns of ``content`` that do not decide which event is the most recent.
+  var unranked: [Column] { content.filter { !ranking.contains($0) } }
 
   /// True of a rollup row `r` that holds one of the source rows.
   func holds(_ rows: RowSet, of source: Source) -> SQL {

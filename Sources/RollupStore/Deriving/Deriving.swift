@@ -34,13 +34,15 @@ extension RollupStore {
     return try await transaction { tx in
       // A chunk's joins are over tens of thousands of rows: the plan for these values, not for any.
       try await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+      // Its sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.
+      try await tx.execute("SET LOCAL work_mem = '64MB'")
       var derived = Derived()
       derived.subjects = try await tx.execute(
         query(locks.subjects(chunk.lens, for: .share), values))
       for rollup in rollups {
         derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
         derived.written += try await tx.execute(
-          query(rollup.materialise(chunk.lens, inSpan: true), values))
+          query(rollup.materialiseSpan(chunk.lens), values))
       }
       for register in registers {
         derived.removed += try await tx.execute(query(register.dropUncounted(chunk.lens), values))
