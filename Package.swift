@@ -33,7 +33,10 @@ let package = Package(
     .target(name: "PeriodRollups"),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"],
-      resources: [.embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql")]),
+      resources: [
+        .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
+        .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
+      ]),
     .target(
       name: "RollupStore",
       dependencies: [

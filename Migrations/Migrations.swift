@@ -9,6 +9,8 @@ public struct Migration: Sendable {
 public let migrations: [Migration] = [
   Migration(name: "0001_sources", bytes: PackageResources._001_sources_sql),
   Migration(name: "0002_deployment", bytes: PackageResources._002_deployment_sql),
+  Migration(name: "0003_closing", bytes: PackageResources._003_closing_sql),
+  Migration(name: "0004_published", bytes: PackageResources._004_published_sql),
 ]
 
 extension Migration {

@@ -104,5 +104,6 @@ public struct StaticOrDeclared: Sendable {
   init(_ date: CalendarDate) { text = date.description }
   init(codeOf source: Source) { text = String(source.code) }
   init(_ text: StaticString) { self.text = text.description }
+  init(_ change: Ledger.Change) { text = change.rawValue }
   init(unit type: PeriodType) { text = type.rawValue }
 }

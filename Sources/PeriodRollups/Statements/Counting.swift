@@ -105,6 +105,9 @@ extension PeriodCount {
       UNION ALL
       SELECT period_type, period_start, \(group), 0::bigint, \(Self.change)
       FROM \(table)
+      UNION ALL
+      SELECT period_type, period_start, \(group), 0::bigint, \(Self.change)
+      FROM \(late)
     ) AS both_sides
     WHERE period_start >= \(Parameter.from) AND period_start < \(Parameter.to)
     GROUP BY 1, 2, 3

@@ -26,7 +26,9 @@ public struct Explanation: Sendable, CustomStringConvertible {
     for input in rollup.inputs {
       // Only this rollup: the statements of the write path do all that a source feeds.
       let alone = Catalog(subject: rollup.subject, mostRecent: [rollup])
-      let (writes, staging) = (SourceWrites(input.source, in: alone), Staging(input.source))
+      let (writes, staging) = (
+        SourceWrites(input.source, in: alone), Staging(input.source, in: alone)
+      )
       let name = input.source.name
       let locking = [locks.absence, locks.subjects(.subjects, for: .noKeyUpdate)]
       let finding = writes.add(.given) + [writes.periods(of: .given)]

@@ -10,7 +10,8 @@ extension MostRecent {
   }
 
   /// The same for a span of periods and as many subjects as a chunk has: rows that are right already are joined away
-  /// first, which costs a third of meeting each of them in the upsert.
+  /// first, which costs a third of meeting each of them in the upsert. What is missing from a closed period meets its
+  /// guard: it is late.
   public func materialiseSpan(_ lens: Lens) -> Statement {
     Statement(
       "derive \(name) from the sources",
@@ -25,6 +26,10 @@ extension MostRecent {
           WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
             AND (\(of("r", key + ranking))) = (\(of("m", key + ranking)))
             AND (\(of("r", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
+        ) AND NOT EXISTS (
+          SELECT FROM \(late) AS l
+          WHERE (\(of("l", key + ranking))) = (\(of("m", key + ranking)))
+            AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
         )
         """, .newerOrMended))
   }
@@ -32,6 +37,7 @@ extension MostRecent {
   /// Rollup rows that no event of the sources stands behind: the event is gone, is deleted, is at another time, or
   /// the row is in the wrong period. Returns the keys and the event's id.
   ///
+  /// Rows of closed periods stay whatever the sources say.
   /// A row and its source are committed together, so in one statement's snapshot there is no false alarm.
   public func unfounded(_ lens: Lens) -> Statement {
     let right = periods.map { type -> SQL in
@@ -43,6 +49,7 @@ extension MostRecent {
       SELECT \(of("r", key)), \(id.of("r"))
       FROM \(table) AS r
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
+        AND NOT \(Editions.isClosed("r"))
         AND NOT EXISTS (
           SELECT FROM (
             \(events(of: lens))

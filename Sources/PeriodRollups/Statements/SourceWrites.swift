@@ -185,6 +185,9 @@ public struct SourceWrites: Sendable {
     }
   }
 
+  /// Makes the late rows of closed periods right after a change; see ``MostRecent/settle(_:)``.
+  public func settle(_ lens: Lens) -> [Statement] { fed.map { $0.rollup.settle(lens) } }
+
   /// The first days of the periods that rows are in: what ``takeAway(_:)`` is told, so that it looks nowhere else.
   public func periods(of rows: RowSet) -> Statement {
     let rollup = fed[0].rollup

@@ -7,15 +7,18 @@ public struct Staging: Sendable {
   public let columns: [Column]
   let updatedAt: Column?
   let rowName: String
+  /// Where a row of the target stands, for the ledger.
+  private let standing: (time: SQL, counted: SQL)
 
   /// A batch of a source's rows.
-  public init(_ source: Source) {
+  public init(_ source: Source, in catalog: Catalog) {
     table = TableName(Identifier("staged_" + source.table.table.name))
     target = source.table
     key = source.key
     columns = source.columns
     updatedAt = source.updatedAt
     rowName = source.name
+    standing = (source.time.instant(of: "s"), Ledger(catalog).counts(source))
   }
 
   /// A batch of subjects.
@@ -26,6 +29,7 @@ public struct Staging: Sendable {
     columns = subject.columns
     updatedAt = subject.updatedAt
     rowName = subject.name
+    standing = ("NULL", subject.exists.sql(of: "s"))
   }
 
   /// Makes the temporary table once a session; it empties itself at the end of each transaction.
@@ -37,7 +41,9 @@ public struct Staging: Sendable {
       CREATE TEMPORARY TABLE IF NOT EXISTS \(table) (
         place bigint GENERATED ALWAYS AS IDENTITY,
         \(.joined(columns.map { "\($0) \($0.type)" }, ",\n")),
-        known boolean NOT NULL DEFAULT false
+        known boolean NOT NULL DEFAULT false,
+        was_time timestamptz,
+        was_counted boolean NOT NULL DEFAULT false
       ) ON COMMIT DELETE ROWS
       """)
   }
@@ -72,13 +78,13 @@ public struct Staging: Sendable {
       """)
   }
 
-  /// Marks the rows that are there in another form.
+  /// Marks the rows that are there in another form, and notes where those stand.
   public var markKnown: Statement {
     Statement(
       "mark the corrections",
       """
       UPDATE \(table) AS t
-      SET known = true
+      SET known = true, was_time = \(standing.time), was_counted = \(standing.counted)
       FROM \(target) AS s
       WHERE (\(of("s", key))) = (\(of("t", key)))
       RETURNING 1

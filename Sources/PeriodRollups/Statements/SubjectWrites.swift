@@ -47,6 +47,20 @@ public struct SubjectWrites: Sendable {
       """)
   }
 
+  /// Whether a subject exists: one row with a boolean, or none when it is not there.
+  public var exists: Statement {
+    Statement(
+      "see whether the \(subject.name) exists",
+      """
+      SELECT \(subject.exists.sql(of: "k"))
+      FROM \(subject.table) AS k
+      WHERE \(Lens.subjects.condition(on: subject.id.of("k"), subject.id.type))
+      """)
+  }
+
+  /// Makes the late rows of closed periods right after a change; see ``MostRecent/settle(_:)``.
+  public func settle(_ lens: Lens) -> [Statement] { catalog.mostRecent.map { $0.settle(lens) } }
+
   /// Marks subjects deleted by their convention; nil where there is none.
   public var delete: Statement? {
     subject.exists.ending.map {

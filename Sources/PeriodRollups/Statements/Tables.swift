@@ -5,6 +5,10 @@ public protocol PeriodTable {
   var periods: [PeriodType] { get }
   /// What makes the parent table and its indexes.
   var create: [Statement] { get }
+  /// What makes the table of what closed periods could not take.
+  var createLate: [Statement] { get }
+  /// What makes the function that guards closed periods.
+  var createGuard: Statement { get }
 }
 
 extension PeriodTable {
@@ -192,6 +196,7 @@ extension Catalog {
 
   /// What makes all tables, in order; harmless where they are.
   public var create: [Statement] {
-    periodTables.flatMap(\.create) + registers.flatMap(\.create)
+    periodTables.flatMap(\.create) + registers.flatMap(\.create) + Ledger(self).create
+      + periodTables.flatMap { $0.createLate + [$0.createGuard] }
   }
 }

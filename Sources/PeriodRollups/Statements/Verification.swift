@@ -1,13 +1,25 @@
 extension MostRecent {
-  /// The rollup against the plain query over the sources, as rows: `kind`, `period_type`, `period_start`, the
+  /// The open periods of the rollup against the plain query over the sources, as rows: `kind`, `period_type`, `period_start`, the
   /// subject's key as text, and the ids of the event `expected` and the one found (`actual`).
   ///
   /// Kinds: `missing` (an event, but no row), `orphan` (a row, but no event at all), `stale` (the row holds another
   /// event than the most recent), `wrong value` (the right event, other values or facilities).
   public func verify(_ lens: Lens) -> Statement {
+    comparison(
+      "compare \(name) with the sources",
+      mostRecent(candidates(lens, where: "\(inSpan("p")) AND NOT \(Editions.isClosed("p"))")),
+      """
+      SELECT \(of("r", key + content))
+      FROM \(table) AS r
+      WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
+        AND NOT \(Editions.isClosed("r"))
+      """)
+  }
+
+  private func comparison(_ name: String, _ expected: SQL, _ actual: SQL) -> Statement {
     let all = key + content
     return Statement(
-      "compare \(name) with the sources",
+      name,
       """
       SELECT CASE WHEN \(subjectID.of("r")) IS NULL THEN 'missing'
           WHEN \(subjectID.of("e")) IS NULL THEN 'orphan'
@@ -18,15 +30,27 @@ extension MostRecent {
         coalesce(\(subjectID.of("e")), \(subjectID.of("r")))::text AS key,
         \(id.of("e"))::text AS expected, \(id.of("r"))::text AS actual
       FROM (
-        \(mostRecent(candidates(lens, where: inSpan("p"))))
+        \(expected)
       ) AS e
       FULL JOIN (
-        SELECT \(of("r", all))
-        FROM \(table) AS r
-        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
+        \(actual)
       ) AS r ON (\(of("r", key))) = (\(of("e", key)))
       WHERE (\(of("e", all))) IS DISTINCT FROM (\(of("r", all)))
       ORDER BY 3, 2, 4
       """)
+  }
+}
+
+extension MostRecent {
+  /// What closed periods would have now, by their rows and the late rows, against the plain query; as ``verify(_:)``.
+  public func verifyKnown(_ lens: Lens) -> Statement {
+    comparison(
+      "compare \(name) as known now with the sources",
+      mostRecent(candidates(lens, where: "\(inSpan("p")) AND \(Editions.isClosed("p"))")),
+      known(
+        where: """
+          \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
+            AND \(Editions.isClosed("r"))
+          """))
   }
 }

@@ -36,6 +36,7 @@ extension RollupStore {
       try await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
       // Its sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.
       try await tx.execute("SET LOCAL work_mem = '64MB'")
+      try await tx.execute(query(Doing.backfill.statement))
       var derived = Derived()
       derived.subjects = try await tx.execute(
         query(locks.subjects(chunk.lens, for: .share), values))
@@ -80,6 +81,8 @@ extension RollupStore {
     return try await transaction { tx in
       var derived = Derived()
       try await tx.execute(query(count.maintenance))
+      // Closed periods have nothing to fold, and their guard need not say so.
+      try await tx.execute(query(Doing.change.statement))
       derived.written = try await tx.execute(query(count.mend, values))
       try await tx.execute(query(count.fold))
       return derived

@@ -27,14 +27,17 @@ public struct Drift: Sendable, Hashable {
 }
 
 extension RollupStore {
-  /// Compares a chunk's rows of the span's periods with the plain query.
-  public func verify<Key: PostgresKey>(_ chunk: Chunk<Key>, in span: PeriodSpan)
-    async throws -> [Drift]
-  {
+  /// Compares a chunk's rows of the span's open periods with the plain query.
+  /// - Parameter asKnownNow: the closed periods instead, with what came late.
+  public func verify<Key: PostgresKey>(
+    _ chunk: Chunk<Key>, in span: PeriodSpan, asKnownNow: Bool = false
+  ) async throws -> [Drift] {
     let values = chunk.values.merging(self.values(of: span)) { $1 }
     var drifts: [Drift] = []
     for rollup in catalog.mostRecent {
-      let rows = try await rows(rollup.verify(chunk.lens), values)
+      let statement =
+        asKnownNow ? rollup.verifyKnown(chunk.lens) : rollup.verify(chunk.lens)
+      let rows = try await rows(statement, values)
       for row in rows {
         let (kind, type, start, key, expected, actual) = try row.decode(
           (String, String, CalendarDay, String, String?, String?).self)

@@ -40,10 +40,11 @@ extension RollupStore {
     fill: (borrowing Transaction, Staging) async throws -> Void
   ) async throws -> BatchOutcome {
     try check(tx)
-    let staging = Staging(source)
+    let staging = Staging(source, in: catalog)
     try await tx.execute(query(staging.create))
     try await fill(tx, staging)
     let (writes, locks) = (SourceWrites(source, in: catalog), Locks(catalog.subject))
+    let ledger = Ledger(catalog)
     var outcome = BatchOutcome()
     try await tx.execute(Query(text: "ANALYZE \(staging.table)"))
     try await tx.execute(query(staging.keepLast))
@@ -51,6 +52,7 @@ extension RollupStore {
       _ = try await tx.pipeline([
         query(locks.absence(in: staging.table, source.subject)),
         query(locks.subjects(.staged(staging.table, source.subject), for: .noKeyUpdate)),
+        query(Doing.change.statement),
       ])
     }
     outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
@@ -67,7 +69,28 @@ extension RollupStore {
     if outcome.inserted > 0, !sourcesOnly {
       for statement in writes.addNew(from: staging) { try await tx.execute(query(statement)) }
     }
+    if outcome.changed + outcome.inserted > 0, !sourcesOnly {
+      try await settle(
+        .subjectsOf(.changed(staging.table), source), in: tx,
+        settling: outcome.changed > 0 ? writes.settle : { _ in [] },
+        entering: [ledger.enter(.edit, source, before: .staged(staging.table))])
+    }
+    try await tx.execute(query(Doing.unannounced.statement))
     return outcome
+  }
+
+  /// What a batch meant for closed periods: late rows and the ledger.
+  private func settle(
+    _ lens: Lens, in tx: borrowing Transaction, settling: (Lens) -> [Statement],
+    entering: [Statement]
+  ) async throws {
+    let starts = try await tx.query(query(Ledger(catalog).closed)).map {
+      try $0.decode(CalendarDay.self)
+    }
+    guard !starts.isEmpty else { return }
+    for statement in settling(lens) + entering {
+      try await tx.execute(query(statement, [Parameter.periodStarts.name: Bind(starts)]))
+    }
   }
 
   /// The protocol of a change (``SourcePath``), for the known rows of a staging table.
@@ -116,6 +139,7 @@ extension RollupStore {
     if !sourcesOnly {
       _ = try await tx.pipeline([
         query(locks.arrival(in: staging.table)), query(locks.subjects(lens, for: .update)),
+        query(Doing.change.statement),
       ])
     }
     outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
@@ -125,10 +149,19 @@ extension RollupStore {
       try await tx.execute(query(staging.updateKnown))
     }
     outcome.inserted = try await tx.execute(query(staging.insertNew))
-    guard !sourcesOnly, outcome.changed + outcome.inserted > 0 else { return outcome }
-    try await run(writes.count(lens, times: 1, changing: all))
-    if outcome.changed > 0 { try await run(writes.dematerialise(lens)) }
-    try await run(writes.rederive(lens))
+    if sourcesOnly { return outcome }
+    if outcome.changed + outcome.inserted > 0 {
+      try await run(writes.count(lens, times: 1, changing: all))
+      if outcome.changed > 0 { try await run(writes.dematerialise(lens)) }
+      try await run(writes.rederive(lens))
+      let ledger = Ledger(catalog)
+      try await settle(
+        lens, in: tx, settling: writes.settle,
+        entering: catalog.sources.map {
+          ledger.enter(.edit, $0, before: .stagedSubjects(staging.table))
+        })
+    }
+    try await tx.execute(query(Doing.unannounced.statement))
     return outcome
   }
 }

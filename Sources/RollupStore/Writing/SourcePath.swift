@@ -9,12 +9,14 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
   let source: Source
   let writes: SourceWrites
   let locks: Locks
+  let ledger: Ledger
 
   public init(_ source: Source, in store: RollupStore) {
     self.store = store
     self.source = source
     self.writes = SourceWrites(source, in: store.catalog)
     self.locks = Locks(store.catalog.subject)
+    self.ledger = Ledger(store.catalog)
   }
 
   // MARK: Insert
@@ -53,6 +55,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
       store.query(writes.insertAhead, values),
     ])[2]
     guard !inserted.isEmpty else { return false }
+    // Unannounced: into a closed period it is entered by the guard, as any insert is.
     _ = try await tx.pipeline(store.queries(writes.add(.given), keys))
     return true
   }
@@ -88,7 +91,8 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     ])[2]
     guard let row = differs.first else { throw notFound(id) }
     guard try row.decode(Bool.self) else { return .unchanged }
-    try await change(keys, in: tx, by: store.query(writes.update(columns), all), adding: keys)
+    try await change(
+      keys, in: tx, by: store.query(writes.update(columns), all), adding: keys, as: .edit)
     return .changed
   }
 
@@ -98,7 +102,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     -> WriteOutcome
   {
     guard let delete = writes.delete else { throw WriteError.noSoftDelete(source.name) }
-    return try await mark(delete, id, of: subject, in: tx)
+    return try await mark(delete, id, of: subject, in: tx, as: .delete)
   }
 
   /// Takes the mark away again.
@@ -106,17 +110,19 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     -> WriteOutcome
   {
     guard let restore = writes.restore else { throw WriteError.noSoftDelete(source.name) }
-    return try await mark(restore, id, of: subject, in: tx)
+    return try await mark(restore, id, of: subject, in: tx, as: .restore)
   }
 
   private func mark(
-    _ statement: Statement, _ id: Key, of subject: Key, in tx: borrowing Transaction
+    _ statement: Statement, _ id: Key, of subject: Key, in tx: borrowing Transaction,
+    as name: Ledger.Change
   ) async throws -> WriteOutcome {
     try store.check(tx)
     let keys = Self.keys(subject, id)
     let there = try await lock(keys, in: tx)
     guard there else { throw notFound(id) }
-    let marked = try await change(keys, in: tx, by: store.query(statement, keys), adding: keys)
+    let marked = try await change(
+      keys, in: tx, by: store.query(statement, keys), adding: keys, as: name)
     return marked.isEmpty ? .unchanged : .changed
   }
 
@@ -125,7 +131,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     try store.check(tx)
     let keys = Self.keys(subject, id)
     guard try await lock(keys, in: tx) else { throw notFound(id) }
-    try await change(keys, in: tx, by: store.query(writes.destroy, keys), adding: nil)
+    try await change(keys, in: tx, by: store.query(writes.destroy, keys), adding: nil, as: .destroy)
   }
 
   /// Gives a row to another subject.
@@ -138,7 +144,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     guard try await lock(before, subjects: both, in: tx) else { throw notFound(id) }
     let change = try store.query(
       writes.reassign, before.merging([source.subject.name.name: Bind(other)]) { $1 })
-    try await self.change(before, in: tx, by: change, adding: after)
+    try await self.change(before, in: tx, by: change, adding: after, as: .reassign)
   }
 
   /// Locks the subjects. Returns whether the row is there.
@@ -154,27 +160,64 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     return !results[2].isEmpty
   }
 
-  /// The protocol: lock the rollup rows (by adding the row as it is), take it away, change it, add it as it is now.
+  /// The protocol: lock the rollup rows (by adding the row as it is), take it away, change it, add it as it is now. What
+  /// that meant for closed periods, whose rows the guard kept as they are, is settled at the end.
   @discardableResult
   private func change(
-    _ keys: Values, in tx: borrowing Transaction, by change: Query, adding after: Values?
+    _ keys: Values, in tx: borrowing Transaction, by change: Query, adding after: Values?,
+    as name: Ledger.Change
   ) async throws -> Rows {
     let locking =
-      try store.queries(writes.add(.given), keys) + [store.query(writes.periods(of: .given), keys)]
-    let starts = try await tx.pipeline(locking)[locking.count - 1].map {
-      try $0.decode(CalendarDay.self)
-    }
+      try [store.query(Doing.change.statement)] + store.queries(writes.add(.given), keys)
+      + [store.query(writes.periods(of: .given), keys), store.query(ledger.standing(source), keys)]
+    let locked = try await tx.pipeline(locking)
+    let starts = try locked[locking.count - 2].map { try $0.decode(CalendarDay.self) }
+    let standing = locked[locking.count - 1]
     let touched = keys.merging([Parameter.periodStarts.name: Bind(starts)]) { $1 }
     let taking = starts.isEmpty ? [] : try store.queries(writes.takeAway(.given), touched)
     let adding = try after.map { try store.queries(writes.add(.given), $0) } ?? []
-    return try await tx.pipeline(taking + [change] + adding)[taking.count]
+    let closed = try [
+      store.query(
+        ledger.closedAmong(.given, source), touched.merging(after ?? keys) { $1 }),
+      store.query(Doing.unannounced.statement),
+    ]
+    let changed = try await tx.pipeline(taking + [change] + adding + closed)
+    let closedStarts = try changed[changed.count - 2].map { try $0.decode(CalendarDay.self) }
+    if !closedStarts.isEmpty {
+      try await settle(closedStarts, before: keys, standing, after: after, as: name, in: tx)
+    }
+    return changed[taking.count]
+  }
+
+  /// Makes the late rows right and enters the change in the ledger.
+  private func settle(
+    _ starts: [CalendarDay], before: Values, _ standing: Rows, after: Values?,
+    as name: Ledger.Change,
+    in tx: borrowing Transaction
+  ) async throws {
+    let was = try standing.first.map { try $0.decode((Timestamp?, Bool?).self) }
+    let noted: Values = [
+      Parameter.periodStarts.name: Bind(starts), "was_time": Bind(was?.0),
+      "was_counted": Bind(was?.1 ?? false),
+    ]
+    var steps: [Query] = []
+    let moves = after.map { $0[Self.subjects] != before[Self.subjects] } ?? false
+    for (keys, counted) in [(before, true)] + (moves ? [(after ?? before, false)] : []) {
+      let values = noted.merging(keys) { $1 }
+      steps += try store.queries(writes.settle(.subjects), values)
+      let standing = counted ? values : values.merging(["was_counted": Bind(false)]) { $1 }
+      steps.append(try store.query(ledger.enter(name, source, before: .given), standing))
+    }
+    _ = try await tx.pipeline(steps)
   }
 
   // MARK: Parts
 
   static func keys(_ subject: Key, _ id: Key) -> Values {
-    ["subject_ids": Bind([subject]), "row_ids": Bind([id])]
+    [subjects: Bind([subject]), "row_ids": Bind([id])]
   }
+
+  private static var subjects: String { "subject_ids" }
 
   private func notFound(_ id: Key) -> WriteError { .notFound(source.name, key: "\(id)") }
 }

@@ -1,0 +1,84 @@
+/// When periods close: so many days after their end, by the reporting time zone's calendar.
+public struct Grace: Hashable, Sendable {
+  /// Days after a month's end.
+  public var month: Int
+  /// Days after a quarter's end.
+  public var quarter: Int
+
+  public static let standard = Grace(month: 15, quarter: 15)
+
+  public init(month: Int, quarter: Int) {
+    self.month = month
+    self.quarter = quarter
+  }
+
+  /// The first day on which a period may be closed: 15 days after 30 June is 15 July, so 16 July with a grace of 15.
+  public func closes(_ period: Period) -> CalendarDate {
+    let days = period.type == .month ? month : quarter
+    return CalendarDate(daysSince1970: period.end.daysSince1970 + days)
+  }
+
+  /// The periods of a span whose grace is over, oldest first, months before their quarter.
+  public func due(in span: PeriodSpan, on today: CalendarDate) -> [Period] {
+    Closing.ordered(in: span).filter { closes($0) <= today }
+  }
+}
+
+/// Rules of closing that need no database.
+public enum Closing {
+  /// Every month and quarter that lies wholly in a span, in the order in which they close: by their ends, months
+  /// before their quarter.
+  public static func ordered(in span: PeriodSpan) -> [Period] {
+    PeriodType.allCases.flatMap { type in
+      span.periods(of: type).filter { span.contains($0) }
+    }
+    .sorted { ($0.end, $0.type.months) < ($1.end, $1.type.months) }
+  }
+
+  /// Why a period cannot be closed.
+  public enum Refusal: Error, Hashable, Sendable {
+    /// It is not over on this day.
+    case notOver(Period, today: CalendarDate)
+    /// Its grace is not over; `early` closes it all the same.
+    case early(Period, closes: CalendarDate, today: CalendarDate)
+    case alreadyClosed(Period, edition: Int)
+    /// Asked to restate, or to read the edition of, a period that is open.
+    case open(Period)
+    case noSuchEdition(Period, Int, last: Int)
+    case noReason(Period)
+  }
+
+  /// Whether a period may be closed on a day.
+  /// - Throws: ``Refusal``.
+  public static func check(
+    _ period: Period, on today: CalendarDate, grace: Grace, early: Bool
+  ) throws(Refusal) {
+    if period.end > today { throw .notOver(period, today: today) }
+    let closes = grace.closes(period)
+    if closes > today, !early { throw .early(period, closes: closes, today: today) }
+  }
+}
+
+extension Closing.Refusal: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .notOver(let period, let today):
+      "\(period) ends on \(period.lastDay); today is \(today). A period closes when it is over."
+    case .early(let period, let closes, let today):
+      "\(period) takes late data until \(closes); today is \(today). '--early' closes it now and cuts that time off."
+    case .alreadyClosed(let period, let edition):
+      "\(period) is closed (edition \(edition)). 'rollup restate' makes a new edition, with a reason."
+    case .open(let period):
+      "\(period) is open: it has no edition yet. 'rollup close' closes it."
+    case .noSuchEdition(let period, let edition, let last):
+      "\(period) has no edition \(edition); its last is \(last)."
+    case .noReason(let period):
+      "a restatement of \(period) needs a reason: --reason \"...\"."
+    }
+  }
+}
+
+extension Period {
+  /// The last day of it.
+  var lastDay: CalendarDate { CalendarDate(daysSince1970: end.daysSince1970 - 1) }
+}

@@ -1,0 +1,131 @@
+/// What keeps a closed period's rows as they are, in the database itself: triggers on its partitions. Open partitions
+/// have none, so that they pay nothing.
+///
+/// An insert, also the insert of an upsert, is diverted: the row that the period would have now goes to ``PeriodTable/late``,
+/// and the event to the ledger. An update, a delete, a TRUNCATE is refused, or does nothing where the write path says
+/// that it settles the matter itself (``Doing/change``).
+extension MostRecent {
+  /// Makes the function that the partitions' triggers call.
+  ///
+  /// It makes and locks the late row for every event, also for one that loses: a removal of another event of the
+  /// same subject waits for it, and its later statement sees it (docs/closing-protocol.md).
+  public var createGuard: Statement {
+    func isKey(_ alias: Identifier) -> SQL { "(\(of(alias, key))) = (\(of("new", key)))" }
+    let origin: SQL =
+      self.origin.map { "new.\($0)" } ?? "\(literal: .init(codeOf: inputs[0].source))"
+    return Statement(
+      "make the guard of \(name)",
+      """
+      CREATE OR REPLACE FUNCTION \(guardFunction)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+      SET search_path FROM CURRENT AS $guard$
+      DECLARE
+        doing text := coalesce(current_setting('rollup.doing', true), '');
+      BEGIN
+        IF TG_OP = 'INSERT' THEN
+          INSERT INTO \(late) (\(names(key + content)))
+          SELECT \(of("new", key)), \(of("r", content))
+          FROM (VALUES (true)) AS one
+          LEFT JOIN \(table) AS r ON \(isKey("r"))
+          ON CONFLICT (\(names(key))) DO NOTHING;
+
+          PERFORM FROM \(late) AS l WHERE \(isKey("l")) FOR UPDATE;
+
+          UPDATE \(late) AS l
+          SET (\(names(content))) = (\(of("new", content)))
+          WHERE \(isKey("l")) AND (
+            \(time.of("l")) IS NULL
+            OR (\(of("new", ranking))) > (\(of("l", ranking)))
+            OR ((\(of("new", ranking))) = (\(of("l", ranking)))
+              AND (\(of("new", unranked))) IS DISTINCT FROM (\(of("l", unranked))))
+          );
+
+          IF doing <> 'change' THEN
+            INSERT INTO \(Ledger.table) (change, effect, source, subject_id, row_id, period_type, period_start, occurred_at)
+            VALUES (CASE doing WHEN '' THEN 'insert' ELSE doing END, 'in', \(origin), new.\(subjectID), new.\(id)::text,
+              new.period_type, new.period_start, new.\(time))
+            ON CONFLICT DO NOTHING;
+          END IF;
+          RETURN NULL;
+        END IF;
+        IF doing = '' THEN
+          RAISE EXCEPTION '% of a closed period is refused: %', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
+        END IF;
+        RETURN NULL;
+      END
+      $guard$
+      """)
+  }
+}
+
+extension PeriodCount {
+  /// Makes the function that the partitions' triggers call: changes go to the late table.
+  public var createGuard: Statement {
+    Statement(
+      "make the guard of \(name)",
+      """
+      CREATE OR REPLACE FUNCTION \(guardFunction)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+      SET search_path FROM CURRENT AS $guard$
+      BEGIN
+        IF TG_OP = 'INSERT' THEN
+          INSERT INTO \(late) (period_type, period_start, \(group), \(Self.change))
+          VALUES (new.period_type, new.period_start, new.\(group), new.\(Self.change));
+          RETURN NULL;
+        END IF;
+        IF coalesce(current_setting('rollup.doing', true), '') = '' THEN
+          RAISE EXCEPTION '% of a closed period is refused: %', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
+        END IF;
+        RETURN NULL;
+      END
+      $guard$
+      """)
+  }
+}
+
+extension PeriodTable {
+  /// Keeps writers of one period out until the transaction ends: waits for those who have written to it, and for no
+  /// others.
+  public func lock(_ period: Period) -> Statement {
+    Statement(
+      "keep writers of \(period) waiting",
+      "LOCK TABLE \(partition(of: period)) IN SHARE ROW EXCLUSIVE MODE")
+  }
+
+  /// Puts the guard on a period's partition. A writer that waited for the partition's lock meets it.
+  public func seal(_ period: Period) -> [Statement] {
+    let partition = partition(of: period)
+    return [
+      Statement(
+        "guard its rows",
+        """
+        CREATE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE ON \(partition)
+        FOR EACH ROW EXECUTE FUNCTION \(guardFunction)()
+        """),
+      Statement(
+        "guard it whole",
+        """
+        CREATE TRIGGER closed_whole BEFORE TRUNCATE ON \(partition)
+        FOR EACH STATEMENT EXECUTE FUNCTION rollup.refuse()
+        """),
+      Statement(
+        "whatever the session's replication role",
+        """
+        ALTER TABLE \(partition) ENABLE ALWAYS TRIGGER closed, ENABLE ALWAYS TRIGGER closed_whole
+        """),
+    ]
+  }
+
+  /// Takes the guard's effect away for a restatement, and gives it back.
+  public func unseal(_ period: Period) -> Statement {
+    Statement(
+      "let the restatement write",
+      "ALTER TABLE \(partition(of: period)) DISABLE TRIGGER closed")
+  }
+
+  public func reseal(_ period: Period) -> Statement {
+    Statement(
+      "guard its rows again",
+      "ALTER TABLE \(partition(of: period)) ENABLE ALWAYS TRIGGER closed")
+  }
+}

@@ -1,0 +1,170 @@
+/// What a closed period could not take: beside each rollup a table with the rows that it *would* have now, for the
+/// subjects whose rows would be others. A closed period as known now is its closed rows, but for those that have a
+/// row here.
+extension PeriodTable {
+  public var late: TableName { table.suffixed("_late") }
+  var guardFunction: TableName {
+    TableName(schema: table.schema, Identifier("guard_" + table.table.name))
+  }
+}
+
+extension MostRecent {
+  /// A row without an event says that the subject would have none.
+  public var createLate: [Statement] {
+    let contentColumns = content.map { "\($0) \($0.type)" as SQL }
+    return [
+      Statement(
+        "make the late rows of \(name)",
+        """
+        CREATE TABLE IF NOT EXISTS \(late) (
+          period_type "char" NOT NULL,
+          period_start date NOT NULL,
+          \(subjectID) \(subjectID.type) NOT NULL,
+          \(.joined(contentColumns, ",\n")),
+          PRIMARY KEY (\(names(key)))
+        )
+        """),
+      Statement(
+        "index them by period",
+        """
+        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
+        ON \(late) (period_start, period_type)
+        """),
+    ]
+  }
+
+  /// Rows of closed periods as they would be now. `condition` is of the alias `r`.
+  func known(where condition: SQL) -> SQL {
+    """
+    SELECT \(of("r", key + content))
+    FROM \(table) AS r
+    WHERE \(condition) AND NOT EXISTS (
+      SELECT FROM \(late) AS l WHERE (\(of("l", key))) = (\(of("r", key)))
+    )
+    UNION ALL
+    SELECT \(of("r", key + content))
+    FROM \(late) AS r
+    WHERE \(condition) AND \(time.of("r")) IS NOT NULL
+    """
+  }
+
+  /// Makes the late rows of subjects right: what the closed periods would have of them by the sources as they are now.
+  ///
+  /// Only with the late rows locked that exist or could come to exist, or with the subjects locked `FOR UPDATE`: the
+  /// guard makes and locks one for every event that it diverts.
+  public func settle(_ lens: Lens) -> Statement {
+    let closed: SQL = """
+      p.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("p"))
+      """
+    return Statement(
+      "what closed periods would have in \(name)",
+      """
+      INSERT INTO \(late) AS r (\(names(key + content)))
+      SELECT \(.joined(key.map { "coalesce(\($0.of("m")), \($0.of("n")))" } + content.map { $0.of("m") }))
+      FROM (
+        \(mostRecent(candidates(lens, where: closed)))
+      ) AS m
+      FULL JOIN (
+        \(known(where: """
+          \(lens.condition(on: subjectID.of("r"), subject.id.type))
+            AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("r"))
+          """))
+      ) AS n ON (\(of("n", key))) = (\(of("m", key)))
+      WHERE (\(of("m", content))) IS DISTINCT FROM (\(of("n", content)))
+      ORDER BY \(.joined(key.indices.map { "\($0 + 1)" }))
+      ON CONFLICT (\(names(key))) DO UPDATE
+      SET (\(names(content))) = (\(of("excluded", content)))
+      """)
+  }
+}
+
+extension PeriodCount {
+  /// Changes that came after closing.
+  public var createLate: [Statement] {
+    [
+      Statement(
+        "make the late changes of \(name)",
+        """
+        CREATE TABLE IF NOT EXISTS \(late) (
+          period_type "char" NOT NULL,
+          period_start date NOT NULL,
+          \(group) \(group.type) NOT NULL,
+          \(Self.change) \(Self.change.type) NOT NULL,
+          arrived_at timestamptz NOT NULL DEFAULT now()
+        )
+        """),
+      Statement(
+        "index them by period",
+        """
+        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
+        ON \(late) (period_start, period_type)
+        """),
+    ]
+  }
+}
+
+extension MostRecent {
+  /// Keeps the rows of an edition that is about to be restated.
+  public func keep(edition: Int, of period: Period) -> [Statement] {
+    let kept = self.edition(edition, of: period)
+    return [
+      Statement(
+        "keep the rows of edition \(edition)",
+        """
+        CREATE TABLE \(kept) AS
+        SELECT \(names(key + content)) FROM \(partition(of: period))
+        """),
+      Statement(
+        "refuse changes of it",
+        """
+        CREATE TRIGGER kept BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON \(kept)
+        FOR EACH STATEMENT EXECUTE FUNCTION rollup.refuse()
+        """),
+      Statement(
+        "whatever the session's replication role",
+        "ALTER TABLE \(kept) ENABLE ALWAYS TRIGGER kept"),
+    ]
+  }
+
+  /// Brings a closed period's rows to what is known now. Only with its partition locked and unsealed.
+  public func takeIn(_ period: Period) -> [Statement] {
+    let of: SQL = """
+      period_type = \(literal: .init(period.type)) AND period_start = \(literal: .init(period.start))
+      """
+    return [
+      Statement(
+        "take out the rows that would be others",
+        """
+        DELETE FROM \(partition(of: period)) AS r
+        USING \(late) AS l
+        WHERE (\(PeriodRollups.of("l", key))) = (\(PeriodRollups.of("r", key)))
+        """),
+      Statement(
+        "take in the late rows",
+        """
+        INSERT INTO \(partition(of: period)) (\(names(key + content)))
+        SELECT \(names(key + content)) FROM \(late) WHERE \(of) AND \(time) IS NOT NULL ORDER BY 1
+        """),
+      Statement("forget the late rows", "DELETE FROM \(late) WHERE \(of)"),
+    ]
+  }
+}
+
+extension PeriodCount {
+  /// Brings a closed period's changes to what is known now. Only with its partition locked and unsealed.
+  public func takeIn(_ period: Period) -> [Statement] {
+    let columns = names([MostRecent.periodType, MostRecent.periodStart, group, Self.change])
+    return [
+      Statement(
+        "take in the late changes",
+        """
+        WITH gone AS (
+          DELETE FROM \(late)
+          WHERE period_type = \(literal: .init(period.type)) AND period_start = \(literal: .init(period.start))
+          RETURNING \(columns)
+        )
+        INSERT INTO \(partition(of: period)) (\(columns)) SELECT \(columns) FROM gone
+        """)
+    ]
+  }
+}

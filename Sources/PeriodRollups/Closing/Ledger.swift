@@ -1,0 +1,228 @@
+/// The ledger of late arrivals: every event that entered or left a closed period, once for each change and period.
+public struct Ledger: Sendable {
+  public static let table: TableName = "rollup.late_arrivals"
+  let catalog: Catalog
+
+  public init(_ catalog: Catalog) { self.catalog = catalog }
+
+  /// Makes the table. `change` is what was done, `effect` what it means for the period: the event came `in`, went `out`,
+  /// or stays `within` it with other values.
+  public var create: [Statement] {
+    [
+      Statement(
+        "make the ledger of late arrivals",
+        """
+        CREATE TABLE IF NOT EXISTS \(Self.table) (
+          number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+          arrived_at timestamptz NOT NULL DEFAULT now(),
+          transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+          change text NOT NULL,
+          effect text NOT NULL CHECK (effect IN ('in', 'out', 'within')),
+          source "char" NOT NULL,
+          subject_id \(catalog.subject.id.type) NOT NULL,
+          row_id text NOT NULL,
+          period_type "char" NOT NULL,
+          period_start date NOT NULL,
+          occurred_at timestamptz
+        )
+        """),
+      Statement(
+        "one entry for a change and period",
+        """
+        CREATE UNIQUE INDEX IF NOT EXISTS late_arrivals_once ON \(Self.table)
+        (period_start, period_type, subject_id, source, row_id, transaction, change, effect)
+        """),
+    ]
+  }
+
+  /// What was done.
+  public enum Change: String, Sendable {
+    case edit, delete, restore, destroy, reassign, merge
+    /// The subject came, or was restored.
+    case arrival
+    /// The subject was deleted.
+    case departure
+
+    var literal: StaticOrDeclared { StaticOrDeclared(self) }
+  }
+
+  /// Where rows stood before a change.
+  public enum Before: Sendable {
+    /// One row whose instant and standing are given: ``standing``.
+    case given
+    /// The rows of a staging table, which remembers.
+    case staged(TableName)
+    /// All rows of the lens's subjects, which existed or did not: only who comes or goes matters.
+    case subjects(Lens, existed: Parameter)
+    /// The same for the subjects of a staging table, which remembers.
+    case stagedSubjects(TableName)
+
+    var isOfSubjects: Bool {
+      switch self {
+      case .given, .staged: false
+      case .subjects, .stagedSubjects: true
+      }
+    }
+  }
+
+  /// One row's instant, and whether it counts: what ``enter(_:_:before:leaving:)`` is told after the change.
+  public func standing(_ source: Source) -> Statement {
+    Statement(
+      "where it stands",
+      """
+      SELECT \(source.time.instant(of: "s")) AS was_time, \(counts(source)) AS was_counted
+      FROM \(RowSet.given.relation(of: source, as: "a"))
+      JOIN \(source.table) AS s ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
+      """)
+  }
+
+  /// Enters what a change of rows meant for closed periods, comparing where they stood with where they stand. Run when the
+  /// change is made and the periods' partitions are held, so that none can close any more.
+  ///
+  /// - Parameter leaving: the rows are about to be removed for good.
+  public func enter(
+    _ change: Change, _ source: Source, before: Before, leaving: Bool = false
+  ) -> Statement {
+    let catalog = self.catalog
+    let rollup = catalog.fed(by: source)[0].0
+    let stands: SQL = leaving ? "false" : counts(source)
+    let onlyMoves: SQL =
+      before.isOfSubjects ? "\nHAVING bool_and(p.was) OR bool_and(NOT p.was)" : ""
+    return Statement(
+      "enter in the ledger",
+      """
+      INSERT INTO \(Self.table) (change, effect, source, subject_id, row_id, period_type, period_start, occurred_at)
+      SELECT q.change, CASE WHEN q.was AND q.stands THEN 'within' WHEN q.was THEN 'out' ELSE 'in' END,
+        \(literal: .init(codeOf: source)), q.subject_id, q.row_id::text, q.period_type, q.period_start, q.occurred_at
+      FROM (
+        SELECT b.change, b.subject_id, b.row_id, p.period_type, p.period_start,
+          bool_or(p.was) AS was, bool_or(NOT p.was) AS stands,
+          coalesce(max(p.instant) FILTER (WHERE NOT p.was), max(p.instant)) AS occurred_at
+        FROM (
+          \(relation(change, before, source))
+        ) AS b
+        LEFT JOIN \(source.table) AS s ON (\(of("s", source.key))) = (b.subject_id, b.row_id)
+        CROSS JOIN LATERAL (
+          SELECT w.period_type, w.period_start, true AS was, b.was_time AS instant
+          FROM \(rollup.periods(at: "b.was_time")) AS w (period_type, period_start)
+          WHERE b.was_counted
+          UNION ALL
+          SELECT n.period_type, n.period_start, false, \(source.time.instant(of: "s"))
+          FROM \(rollup.periods(at: source.time.instant(of: "s"))) AS n (period_type, period_start)
+          WHERE \(stands)
+        ) AS p
+        GROUP BY 1, 2, 3, 4, 5\(onlyMoves)
+      ) AS q
+      JOIN \(Editions.closed(as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
+      ON CONFLICT DO NOTHING
+      """)
+  }
+
+  /// A row counts when it exists, has a period, and its subject exists.
+  func counts(_ source: Source) -> SQL {
+    let subject = catalog.subject
+    return """
+      (\(source.exists.sql(of: "s")) AND \(source.time.hasPeriod(in: "s")) AND EXISTS (
+        SELECT FROM \(subject.table) AS k
+        WHERE \(subject.id.of("k")) = \(source.subject.of("s")) AND \(subject.exists.sql(of: "k"))
+      ))
+      """
+  }
+
+  private func relation(_ change: Change, _ before: Before, _ source: Source) -> SQL {
+    let name: SQL = "\(literal: change.literal)"
+    switch before {
+    case .given:
+      return """
+        SELECT \(name) AS change, a.subject_id, a.row_id, \(Parameter.wasTime) AS was_time,
+          \(Parameter.wasCounted) AS was_counted
+        FROM \(RowSet.given.relation(of: source, as: "a"))
+        """
+    case .staged(let table):
+      return """
+        SELECT CASE WHEN t.known THEN \(name) ELSE 'insert' END AS change,
+          \(source.subject.of("t")) AS subject_id, \(source.id.of("t")) AS row_id, t.was_time, t.was_counted
+        FROM \(table) AS t
+        """
+    case .subjects(let lens, let existed):
+      return ofSubjects(
+        name, source, lens.condition(on: source.subject.of("s"), catalog.subject.id.type),
+        existed: "\(existed)")
+    case .stagedSubjects(let table):
+      return ofSubjects(
+        "CASE WHEN t.known THEN \(name) ELSE 'arrival' END", source, "true",
+        existed: "t.was_counted",
+        joining: """
+
+          JOIN \(table) AS t ON \(catalog.subject.id.of("t")) = \(source.subject.of("s"))
+          """)
+    }
+  }
+
+  private func ofSubjects(
+    _ name: SQL, _ source: Source, _ condition: SQL, existed: SQL, joining: SQL = ""
+  ) -> SQL {
+    """
+    SELECT \(name) AS change, \(source.subject.of("s")) AS subject_id, \(source.id.of("s")) AS row_id,
+      \(source.time.instant(of: "s")) AS was_time,
+      \(existed) AND \(source.exists.sql(of: "s")) AND \(source.time.hasPeriod(in: "s")) AS was_counted
+    FROM \(source.table) AS s\(joining)
+    WHERE \(condition)
+    """
+  }
+
+  /// A merge: what this transaction took out of closed periods for the one subject comes in for the other, but for rows
+  /// that stayed behind.
+  public func enterGiven(_ source: Source) -> Statement {
+    let (from, to) = (
+      Parameter("from_subject", catalog.subject.id.type),
+      Parameter("to_subject", catalog.subject.id.type)
+    )
+    return Statement(
+      "enter in the ledger what the other gets",
+      """
+      INSERT INTO \(Self.table) (change, effect, source, subject_id, row_id, period_type, period_start, occurred_at)
+      SELECT change, 'in', source, \(to), row_id, period_type, period_start, occurred_at
+      FROM \(Self.table) AS l
+      WHERE transaction = pg_current_xact_id() AND subject_id = \(from) AND change = 'merge' AND effect = 'out'
+        AND source = \(literal: .init(codeOf: source)) AND NOT EXISTS (
+          SELECT FROM \(source.table) AS s
+          WHERE \(source.subject.of("s")) = \(from) AND \(source.id.of("s"))::text = l.row_id
+        )
+      ON CONFLICT DO NOTHING
+      """)
+  }
+
+  /// The first days of the closed periods among those that rows were in and those that they are in now.
+  public func closedAmong(_ rows: RowSet, _ source: Source) -> Statement {
+    let rollup = catalog.fed(by: source)[0].0
+    return Statement(
+      "which of their periods are closed",
+      """
+      SELECT DISTINCT c.period_start
+      FROM \(Editions.closed(as: "c"))
+      WHERE c.period_start = ANY (\(Parameter.periodStarts)) OR c.period_start IN (
+        SELECT p.period_start
+        FROM \(rows.relation(of: source, as: "a"))
+        JOIN \(source.table) AS s ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
+        CROSS JOIN LATERAL \(rollup.periods(at: source.time.instant(of: "s"))) AS p (period_type, period_start)
+        WHERE \(source.time.hasPeriod(in: "s"))
+      )
+      """)
+  }
+
+  /// The first days of all closed periods.
+  public var closed: Statement {
+    Statement(
+      "the closed periods", "SELECT DISTINCT c.period_start FROM \(Editions.closed(as: "c"))")
+  }
+}
+
+extension Parameter {
+  /// The instant that a row had before a change.
+  static let wasTime = Parameter("was_time", .timestamptz)
+  /// Whether it counted.
+  static let wasCounted = Parameter("was_counted", .boolean)
+  /// Whether the subjects existed before a change.
+  public static let existed = Parameter("existed", .boolean)
+}
