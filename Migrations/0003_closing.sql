@@ -49,20 +49,39 @@ CREATE TABLE rollup.edition_regions (
   PRIMARY KEY (period_type, period_start, edition, state, district)
 );
 
--- What nobody may do to what is published, whatever their rights but a superuser's.
+-- Keeps tables of closed periods from being emptied.
 CREATE FUNCTION rollup.refuse() RETURNS trigger LANGUAGE plpgsql AS $refuse$
 BEGIN
-  RAISE EXCEPTION '% holds what is published or closed: % is refused', TG_TABLE_NAME, TG_OP
+  RAISE EXCEPTION '% of what is closed or published is refused: %', TG_OP, TG_TABLE_NAME
     USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
 END
 $refuse$;
 
--- What is asked of every table of published rows.
+-- What belongs to an edition can be written until the edition is entered, which is the last step of closing.
+CREATE FUNCTION rollup.guard_published() RETURNS trigger LANGUAGE plpgsql AS $guard$
+DECLARE
+  there record;
+BEGIN
+  IF TG_OP = 'INSERT' THEN there := new; ELSE there := old; END IF;
+  IF TG_OP = 'UPDATE' OR EXISTS (
+    SELECT FROM rollup.editions AS e
+    WHERE e.period_type = there.period_type AND e.period_start = there.period_start AND e.edition = there.edition
+  ) THEN
+    RAISE EXCEPTION '% of what is published is refused: %', TG_OP, TG_TABLE_NAME
+      USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
+  END IF;
+  RETURN there;
+END
+$guard$;
+
+-- What is asked of every table of published rows, the editions themselves among them.
 CREATE FUNCTION rollup.protect(published regclass) RETURNS void LANGUAGE plpgsql AS $protect$
 BEGIN
-  EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION rollup.refuse()', published);
-  EXECUTE format('CREATE TRIGGER never_emptied BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION rollup.refuse()', published);
-  EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER never_changed, ENABLE ALWAYS TRIGGER never_emptied', published);
+  EXECUTE format('CREATE TRIGGER published BEFORE INSERT OR UPDATE OR DELETE ON %s
+    FOR EACH ROW EXECUTE FUNCTION rollup.guard_published()', published);
+  EXECUTE format('CREATE TRIGGER published_whole BEFORE TRUNCATE ON %s
+    FOR EACH STATEMENT EXECUTE FUNCTION rollup.refuse()', published);
+  EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER published, ENABLE ALWAYS TRIGGER published_whole', published);
 END
 $protect$;
 

@@ -50,3 +50,5 @@ CREATE TABLE rollup.published_patients (
 );
 CREATE UNIQUE INDEX published_patients_by_edition ON rollup.published_patients (period_type, period_start, edition,
   (coalesce(assigned_facility_id::text, '')), (coalesce(registration_facility_id::text, '')), state);
+
+SELECT rollup.protect('rollup.published_figures'), rollup.protect('rollup.published_patients');

@@ -48,7 +48,8 @@ public struct DistrictBP: Sendable {
       let isNarrowed = state != nil || district != nil
       let evaluation = Evaluation(period, today: today ?? now)
       let figures = try await CareFiguresQuery(
-        evaluation, limits: limits, facilities: isNarrowed ? scope.map(\.id) : nil
+        evaluation, limits: limits, facilities: isNarrowed ? scope.map(\.id) : nil,
+        closed: try await RollupStore.closedPeriods(in: tx)
       ).run(tx)
       let hierarchy = Hierarchy(scope, figures: figures, includingStrangers: !isNarrowed)
       let top: RegionLevel = district != nil ? .district : state != nil ? .state : .all

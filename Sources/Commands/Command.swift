@@ -53,6 +53,7 @@ public struct Failure: Error, Sendable {
     case let failure as Failure: self = failure
     case let error as Period.Unreadable: self = .usage(error.description)
     case let error as DeploymentError: self = .init(error)
+    case let error as Closing.Refusal: self = Failure(code: 77, error.description)
     case let error as PostgresError: self = .init(error, database: database)
     case let error as CocoaError:
       self = .data(error.localizedDescription)
@@ -89,6 +90,10 @@ public struct Failure: Error, Sendable {
     case .timeout, .poolTimeout, .poolClosed, .localServer: self = .unavailable("\(error)")
     case .invalidAddress: self = .usage("\(error)")
     case .decoding, .misuse, .transactionAborted: self = Failure(code: 70, "\(error)")
+    case .server where error.sqlState == .closedPeriod:
+      self = Failure(
+        code: 77,
+        "\(error.message). Nothing of the transaction in hand was committed. \(error.hint ?? "")")
     case .server:
       let action =
         error.sqlState == .insufficientPrivilege

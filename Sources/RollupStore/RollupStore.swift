@@ -40,6 +40,12 @@ public struct RollupStore: Sendable {
     try await pool.transaction(.readCommitted, retrying: .standard, body)
   }
 
+  /// The database role of the connections.
+  public func role() async throws -> String {
+    try await pool.withConnection { try await $0.query("SELECT session_user::text") }
+      .only(String.self)
+  }
+
   func check(_ tx: borrowing Transaction) throws {
     guard tx.isolation == .readCommitted else { throw WriteError.isolation }
   }

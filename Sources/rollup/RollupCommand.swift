@@ -12,6 +12,6 @@ struct RollupCommand: AsyncParsableCommand {
       """,
     subcommands: [
       DatabaseCommand.self, MigrateCommand.self, ImportCommand.self, SampleDataCommand.self,
-      ExplainCommand.self, VerifyCommand.self,
+      CloseCommand.self, RestateCommand.self, ExplainCommand.self, VerifyCommand.self,
     ])
 }

@@ -2,7 +2,7 @@
 ///
 /// A row's line is its columns as PostgreSQL prints them in a row, instants as microseconds since 1970; the digest of
 /// a place is over its lines in byte order (docs/digest.md).
-public struct EditionPart: Hashable, Sendable {
+public struct EditionPart: Sendable {
   public let name: String
   let table: SQL
   let line: [SQL]

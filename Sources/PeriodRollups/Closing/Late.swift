@@ -168,3 +168,17 @@ extension PeriodCount {
     ]
   }
 }
+
+extension MostRecent {
+  /// The rows of one period, as text for a query that reads several: of a closed one as known now.
+  public func rows(of period: Period, isClosed: Bool) -> String {
+    let inPeriod: SQL = """
+      r.period_type = \(literal: .init(period.type)) AND r.period_start = \(literal: .init(period.start))
+      """
+    let rows: SQL =
+      isClosed
+      ? known(where: inPeriod)
+      : "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE \(inPeriod)"
+    return Statement("", rows).text
+  }
+}

@@ -9,6 +9,8 @@ public protocol PeriodTable {
   var createLate: [Statement] { get }
   /// What makes the function that guards closed periods.
   var createGuard: Statement { get }
+  /// Brings a closed period to what is known now, for a restatement.
+  func takeIn(_ period: Period) -> [Statement]
 }
 
 extension PeriodTable {
@@ -193,6 +195,9 @@ extension Register {
 extension Catalog {
   /// The rollups that are partitioned by period.
   public var periodTables: [any PeriodTable] { mostRecent + counts }
+
+  /// The order in which a period's partitions are locked, that of every writer: counts first.
+  public var closingOrder: [any PeriodTable] { counts + mostRecent }
 
   /// What makes all tables, in order; harmless where they are.
   public var create: [Statement] {

@@ -1,0 +1,142 @@
+/// What an edition says of a patient, besides facilities and a reading: the bits of `published_patients.state`.
+public struct PatientState: OptionSet, Hashable, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// Died in the evaluation month or before.
+  public static let dead = PatientState(rawValue: 1)
+  /// Registered less than twelve months ago, or visited in the last twelve.
+  public static let caredFor = PatientState(rawValue: 2)
+  /// Registered three months ago or more.
+  public static let adjusted = PatientState(rawValue: 4)
+  /// Visited in the last three months.
+  public static let visited = PatientState(rawValue: 8)
+  /// The reading is within the period.
+  public static let readInPeriod = PatientState(rawValue: 16)
+  /// Of the period's cohort.
+  public static let inCohort = PatientState(rawValue: 32)
+  /// Visited in the cohort's window.
+  public static let cohortVisited = PatientState(rawValue: 64)
+  /// The reading is within the cohort's window.
+  public static let readInCohortWindow = PatientState(rawValue: 128)
+  /// Registered within the period.
+  public static let new = PatientState(rawValue: 256)
+}
+
+/// A patient behind the figures of a period: the state, and the most recent reading of the last three months.
+///
+/// One reading is enough. The windows of a period that is over end together, so a reading that is the most recent of
+/// three months is also the most recent of every shorter window that it lies in, and one that does not lie in it says
+/// that the window has none.
+public struct PatientLine: Hashable, Sendable {
+  public let state: PatientState
+  /// mmHg; nil without a reading.
+  public let systolic: Int?
+  /// mmHg; nil without a reading.
+  public let diastolic: Int?
+
+  public init(_ state: PatientState, systolic: Int?, diastolic: Int?) {
+    self.state = state
+    self.systolic = systolic
+    self.diastolic = diastolic
+  }
+
+  private func isControlled(_ limits: ControlLimits) -> Bool? {
+    guard let systolic, let diastolic else { return nil }
+    return systolic < limits.systolic && diastolic < limits.diastolic
+  }
+
+  private var isUnderCare: Bool { !state.contains(.dead) && state.contains(.caredFor) }
+
+  /// The indicators that count the patient at the assigned facility, by their columns' names.
+  public func indicators(_ limits: ControlLimits) -> Set<Indicator> {
+    var all: Set<Indicator> = [.cumulativeRegistrations]
+    if state.contains(.new) { all.insert(.newRegistrations) }
+    all.insert(state.contains(.dead) ? .dead : .assignedPatients)
+    if !state.contains(.dead) { all.insert(isUnderCare ? .underCare : .lostToFollowUp) }
+    if state.contains(.readInPeriod), let controlled = isControlled(limits) {
+      all.formUnion([.patientsWithBP, controlled ? .bpControlled : .bpUncontrolled])
+    }
+    if isUnderCare, state.contains(.adjusted) {
+      all.insert(.denominator)
+      switch (state.contains(.visited), isControlled(limits)) {
+      case (false, _): all.insert(.missedVisit)
+      case (true, nil): all.insert(.visitedNoBP)
+      case (true, .some(let controlled)): all.insert(controlled ? .controlled : .uncontrolled)
+      }
+    }
+    if state.contains(.inCohort) {
+      all.insert(.cohortRegistered)
+      let reading = state.contains(.readInCohortWindow) ? isControlled(limits) : nil
+      switch (state.contains(.cohortVisited), reading) {
+      case (false, _): all.insert(.cohortMissedVisit)
+      case (true, nil): all.insert(.cohortVisitedNoBP)
+      case (true, .some(let controlled)):
+        all.insert(controlled ? .cohortControlled : .cohortUncontrolled)
+      }
+    }
+    return all
+  }
+}
+
+/// A count of INDICATORS.md, by the name of its column.
+public enum Indicator: String, CaseIterable, Sendable, Hashable {
+  case cumulativeRegistrations = "cumulative_registrations"
+  case newRegistrations = "new_registrations"
+  case assignedPatients = "assigned_patients"
+  case underCare = "under_care"
+  case lostToFollowUp = "lost_to_follow_up"
+  case dead
+  case patientsWithBP = "patients_with_bp"
+  case bpControlled = "bp_controlled"
+  case bpUncontrolled = "bp_uncontrolled"
+  case denominator
+  case controlled
+  case uncontrolled
+  case missedVisit = "missed_visit"
+  case visitedNoBP = "visited_no_bp"
+  case cohortRegistered = "cohort_registered"
+  case cohortControlled = "cohort_controlled"
+  case cohortUncontrolled = "cohort_uncontrolled"
+  case cohortMissedVisit = "cohort_missed_visit"
+  case cohortVisitedNoBP = "cohort_visited_no_bp"
+
+  /// Registrations count at the registration facility, everything else at the assigned one.
+  public var isOfRegistration: Bool {
+    self == .cumulativeRegistrations || self == .newRegistrations
+  }
+
+  /// Its place in the figures; nil for the denominator, which is a sum.
+  var count: WritableKeyPath<CareFigures, Int>? {
+    switch self {
+    case .cumulativeRegistrations: \.cumulativeRegistrations
+    case .newRegistrations: \.newRegistrations
+    case .assignedPatients: \.assignedPatients
+    case .underCare: \.underCare
+    case .lostToFollowUp: \.lostToFollowUp
+    case .dead: \.dead
+    case .patientsWithBP: \.patientsWithBP
+    case .bpControlled: \.bpControlled
+    case .bpUncontrolled: \.bpUncontrolled
+    case .denominator: nil
+    case .controlled: \.controlled
+    case .uncontrolled: \.uncontrolled
+    case .missedVisit: \.missedVisit
+    case .visitedNoBP: \.visitedNoBP
+    case .cohortRegistered: \.cohortRegistered
+    case .cohortControlled: \.cohortControlled
+    case .cohortUncontrolled: \.cohortUncontrolled
+    case .cohortMissedVisit: \.cohortMissedVisit
+    case .cohortVisitedNoBP: \.cohortVisitedNoBP
+    }
+  }
+}
+
+extension CareFigures {
+  /// Counts a patient at the registration facility, or at the assigned one.
+  public mutating func count(_ line: PatientLine, _ limits: ControlLimits, atRegistration: Bool) {
+    for indicator in line.indicators(limits) where indicator.isOfRegistration == atRegistration {
+      if let count = indicator.count { self[keyPath: count] += 1 }
+    }
+  }
+}

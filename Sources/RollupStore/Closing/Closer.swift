@@ -1,0 +1,246 @@
+import Foundation
+import PeriodRollups
+import Postgres
+
+/// Closes periods, and restates them.
+///
+/// A period is closed in one transaction: whoever kills it at any point has closed the period or not begun. The heavy
+/// part, publishing and digesting, is done before the period's partitions are locked; with the lock held only what has
+/// changed meanwhile is done again, the guard is put on, and the edition entered.
+public struct Closer: Sendable {
+  let store: RollupStore
+  let publication: any Publication
+  /// Who closes, for the record.
+  let author: String
+
+  public init(_ store: RollupStore, publishing publication: any Publication, author: String) {
+    self.store = store
+    self.publication = publication
+    self.author = author
+  }
+
+  /// What was closed.
+  public struct Outcome: Sendable, Hashable {
+    public let edition: Edition
+    /// In hexadecimal digits.
+    public let digest: String
+    /// How long writers of the period were kept waiting at most, from the lock to the commit.
+    public let held: Duration
+  }
+
+  /// The day it is in the reporting time zone, and the deployment's grace.
+  public func calendar() async throws -> (today: CalendarDate, grace: Grace) {
+    let answer = try await store.pool.withConnection {
+      try await $0.query(
+        """
+        SELECT (now() AT TIME ZONE time_zone)::date, month_grace_days, quarter_grace_days
+        FROM rollup.deployment
+        """)
+    }
+    let (today, month, quarter) = try answer.only((CalendarDay, Int, Int).self)
+    return (CalendarDate(today), Grace(month: month, quarter: quarter))
+  }
+
+  /// The periods that are open and whose grace is over, oldest first, months before their quarter. They begin with the
+  /// first period that has anything.
+  /// - Parameter last: none that ends after this one.
+  /// - Parameter early: also those whose grace is not over.
+  public func due(through last: Period? = nil, early: Bool = false) async throws -> [Period] {
+    let (today, grace) = try await calendar()
+    let first = try await firstPeriod() ?? Period(.quarter, containing: today)
+    let end = last?.lastMonth ?? Period(.month, containing: today)
+    guard let span = PeriodSpan(from: first, through: end) else { return [] }
+    let closed = Set(try await store.editions().map(\.edition.period))
+    let counting = early ? Grace(month: 0, quarter: 0) : grace
+    return counting.due(in: span, on: today).filter { !closed.contains($0) }
+  }
+
+  /// The quarter of the earliest row of any rollup, of those that have a partition of their own.
+  private func firstPeriod() async throws -> Period? {
+    let tables = store.catalog.periodTables.map {
+      "SELECT min(period_start) AS first FROM \($0.table)"
+    }
+    let answer = try await store.pool.withConnection {
+      try await $0.query(
+        Query(text: "SELECT min(first) FROM (\(tables.joined(separator: " UNION ALL "))) AS t"))
+    }
+    return try answer.first?.decode(CalendarDay?.self).map {
+      Period(.quarter, containing: max(CalendarDate($0), Self.earliest))
+    }
+  }
+
+  /// 1990-01-01. Nothing of before is reported: dates of 1914 are mistakes, and have a remainder of their own.
+  private static let earliest = CalendarDate(daysSince1970: 7_305)
+
+  /// Closes a period.
+  /// - Parameter early: although its grace is not over.
+  /// - Throws: ``Closing/Refusal``.
+  @discardableResult
+  public func close(_ period: Period, early: Bool = false) async throws -> Outcome {
+    let (today, grace) = try await calendar()
+    try Closing.check(period, on: today, grace: grace, early: early)
+    return try await publish(period) { editions throws(Closing.Refusal) in
+      if let last = editions.last { throw .alreadyClosed(period, edition: last) }
+      return nil
+    }
+  }
+
+  /// Makes the next edition of a closed period from what is known now.
+  /// - Throws: ``Closing/Refusal``.
+  @discardableResult
+  public func restate(_ period: Period, reason: String) async throws -> Outcome {
+    guard reason.contains(where: { !$0.isWhitespace }) else {
+      throw Closing.Refusal.noReason(period)
+    }
+    return try await publish(period) { editions throws(Closing.Refusal) in
+      if editions.isEmpty { throw .open(period) }
+      return reason
+    }
+  }
+
+  // MARK: Steps
+
+  /// - Parameter check: given the editions there are, says the reason of a restatement, or refuses.
+  private func publish(
+    _ period: Period, _ check: ([Int]) throws(Closing.Refusal) -> String?
+  ) async throws -> Outcome {
+    if let span = PeriodSpan(from: period, through: period) {
+      _ = try await store.pool.withConnection {
+        try await Partitions(store.catalog).ensure(span, on: $0)
+      }
+    }
+    var lockedAt = ContinuousClock.now
+    let (edition, digest) = try await store.pool.transaction(.readCommitted, retrying: .batch) {
+      tx in
+      // One closing at a time: the chain of digests has one end.
+      try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
+      let before = try await RollupStore.editions(in: tx).map(\.edition).filter {
+        $0.period == period
+      }
+      let reason = try check(before.map(\.number))
+      let edition = Edition(period, before.count + 1)
+      try await prepare(in: tx)
+      let since = try await tx.query(
+        "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text"
+      ).only(String.self)
+      try await publication.publish(edition, in: tx)
+      for part in parts(edition) where reason == nil || part.isPublished {
+        try await run(part.part.storeLeaves(ofPlaces: false), edition, in: tx)
+      }
+      if reason != nil { try await keep(edition, in: tx) }
+
+      try await lock(period, in: tx)
+      lockedAt = .now
+      if reason != nil { try await takeIn(edition, in: tx) }
+      try await refresh(edition, since: since, isRestated: reason != nil, in: tx)
+      if reason == nil {
+        for table in store.catalog.closingOrder {
+          for statement in table.seal(period) { try await tx.script(statement.text) }
+        }
+      }
+      try await run(publication.places.storeRegions, edition, in: tx)
+      let digest = try await tx.query(
+        store.query(
+          Closing.enterEdition,
+          edition.values.merging([
+            "period_name": Bind(period.description), "definitions": Bind(publication.definitions),
+            "closed_by": Bind(author), "reason": Bind(reason),
+          ]) { $1 })
+      ).only(String.self)
+      return (edition, digest)
+    }
+    return Outcome(edition: edition, digest: digest, held: .now - lockedAt)
+  }
+
+  /// Spells "close".
+  private static let lock: Int64 = 0x63_6C6F_7365
+
+  private func prepare(in tx: borrowing Transaction) async throws {
+    _ = try await tx.pipeline([
+      "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off",
+      store.query(Doing.change.statement),
+    ])
+  }
+
+  private typealias Part = (part: EditionPart, isPublished: Bool)
+
+  private func parts(_ edition: Edition) -> [Part] {
+    publication.parts.map { ($0, true) }
+      + store.catalog.mostRecent.map { ($0.part(of: edition.period, edition: nil), false) }
+  }
+
+  /// Locks the period's partitions. A lock that is not had soon is given up and asked for again, so that writers do not
+  /// queue behind a closing that itself waits for a long transaction.
+  private func lock(_ period: Period, in tx: borrowing Transaction) async throws {
+    let tables = store.catalog.closingOrder
+    var attempt = 1
+    while true {
+      do {
+        try await tx.savepoint { tx in
+          try await tx.execute("SET LOCAL lock_timeout = '200ms'")
+          for table in tables { try await tx.script(table.lock(period).text) }
+        }
+        try await tx.execute("SET LOCAL lock_timeout = 0")
+        return
+      } catch let error as PostgresError
+        where error.sqlState == .lockNotAvailable && attempt < 300
+      {
+        attempt += 1
+        try await Task.sleep(for: .milliseconds(Int.random(in: 50...400)))
+      }
+    }
+  }
+
+  /// Does again, with writers kept out, what has changed since it was published.
+  private func refresh(
+    _ edition: Edition, since: String, isRestated: Bool, in tx: borrowing Transaction
+  ) async throws {
+    let published = try await publication.refresh(edition, since: since, in: tx)
+    for (part, isPublished) in parts(edition) {
+      if isRestated, !isPublished {
+        try await run(part.storeLeaves(ofPlaces: false), edition, in: tx)
+        continue
+      }
+      let places =
+        isPublished
+        ? published
+        : try await tx.query(
+          store.query(part.changed, edition.values.merging(["since": Bind(since)]) { $1 })
+        ).map { try $0.decode(String.self) }
+      guard !places.isEmpty else { continue }
+      let values = edition.values.merging(["places": Bind(places)]) { $1 }
+      try await tx.execute(store.query(part.dropLeaves, values))
+      try await tx.execute(store.query(part.storeLeaves(ofPlaces: true), values))
+    }
+  }
+
+  /// Keeps the rows of the edition before.
+  private func keep(_ edition: Edition, in tx: borrowing Transaction) async throws {
+    for rollup in store.catalog.mostRecent {
+      for statement in rollup.keep(edition: edition.number - 1, of: edition.period) {
+        try await tx.script(statement.text)
+      }
+    }
+  }
+
+  /// Brings the rows to what is known now.
+  private func takeIn(_ edition: Edition, in tx: borrowing Transaction) async throws {
+    for table in store.catalog.closingOrder {
+      try await tx.script(table.unseal(edition.period).text)
+      for statement in table.takeIn(edition.period) {
+        try await tx.execute(Query(text: statement.text))
+      }
+      try await tx.script(table.reseal(edition.period).text)
+    }
+  }
+
+  private func run(_ statement: Statement, _ edition: Edition, in tx: borrowing Transaction)
+    async throws
+  {
+    try await tx.execute(store.query(statement, edition.values))
+  }
+}
+
+extension CalendarDate {
+  init(_ day: CalendarDay) { self.init(daysSince1970: Int(day.daysSince2000) + 10_957) }
+}

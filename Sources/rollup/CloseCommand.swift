@@ -1,0 +1,150 @@
+import ArgumentParser
+import Commands
+import Hypertension
+import PeriodRollups
+import RollupStore
+
+/// `rollup close`.
+struct CloseCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "close",
+    abstract: "Close periods: their figures are published and never change again.",
+    discussion: """
+      For example: rollup close --quarter 2024Q2, or from cron every night: rollup close --due. A period can be closed \
+      when its grace is over (set with 'rollup migrate'); late data goes to the ledger from then on ('rollup late').
+      """)
+
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var which: ClosingOptions
+
+  @Flag(help: "Close although the grace is not over.")
+  var early = false
+
+  @Option(help: "Who closes, for the record. Default: the database role.")
+  var author: String?
+
+  var databaseDescription: String? { database.described }
+
+  func execute() async throws {
+    let pool = try await database.pool(size: 2)
+    let store = try await RollupStore(pool, Rollups.catalog)
+    let closer = try await Closer(store, author: author)
+    if let period = which.period {
+      try Terminal.say(closed: try await closer.close(period, early: early))
+    } else {
+      try await closeAll(closer)
+    }
+    await pool.close()
+  }
+
+  private func closeAll(_ closer: Closer) async throws {
+    let due = try await closer.due(through: which.through, early: early)
+    if due.isEmpty { Terminal.say("no period is due") }
+    for (place, period) in due.enumerated() {
+      do {
+        let outcome = try await closer.close(period, early: early)
+        Terminal.say("\(place + 1) of \(due.count): \(Terminal.line(outcome))")
+      } catch Closing.Refusal.alreadyClosed(let period, _) {
+        // Another closing came first.
+        Terminal.say("\(place + 1) of \(due.count): \(period) is closed already")
+      }
+    }
+  }
+}
+
+/// Which periods are meant.
+struct ClosingOptions: ParsableArguments {
+  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
+  var quarter: Period?
+
+  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
+  var month: Period?
+
+  @Option(
+    help: "All periods up to this month or quarter, oldest first.",
+    transform: Period.parse)
+  var through: Period?
+
+  @Flag(help: "All periods whose grace is over.")
+  var due = false
+
+  var period: Period? { quarter ?? month }
+
+  func validate() throws {
+    let given = [quarter != nil, month != nil, through != nil, due].filter { $0 }.count
+    guard given == 1 else {
+      throw ValidationError(
+        "name one of --quarter 2024Q2, --month 2024-06, --through 2024Q2 and --due")
+    }
+  }
+}
+
+/// `rollup restate`.
+struct RestateCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "restate",
+    abstract: "Publish a new edition of a closed period from what is known now.",
+    discussion: """
+      For example: rollup restate --quarter 2024Q2 --with-months --reason "phones of Bathinda synced late". The editions \
+      before stay readable: report district-bp --quarter 2024Q2 --edition 1.
+      """)
+
+  @OptionGroup var database: DatabaseOptions
+
+  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
+  var quarter: Period?
+
+  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
+  var month: Period?
+
+  @Flag(help: "Restate the quarter's closed months too, before it.")
+  var withMonths = false
+
+  @Option(help: "Why.")
+  var reason: String
+
+  @Option(help: "Who restates, for the record. Default: the database role.")
+  var author: String?
+
+  var databaseDescription: String? { database.described }
+
+  func validate() throws {
+    guard (quarter == nil) != (month == nil) else {
+      throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
+    }
+  }
+
+  func execute() async throws {
+    guard let period = quarter ?? month else { return }
+    let pool = try await database.pool(size: 2)
+    let store = try await RollupStore(pool, Rollups.catalog)
+    let closer = try await Closer(store, author: author)
+    var periods = [period]
+    if withMonths, period.type == .quarter {
+      let closed = Set(try await store.editions().map(\.edition.period))
+      periods = period.months.filter(closed.contains) + periods
+    }
+    for period in periods {
+      try Terminal.say(closed: try await closer.restate(period, reason: reason))
+    }
+    await pool.close()
+  }
+}
+
+extension Closer {
+  /// - Parameter author: nil for the database role.
+  fileprivate init(_ store: RollupStore, author: String?) async throws {
+    let role = try await store.role()
+    self.init(store, publishing: CarePublication(), author: author ?? role)
+  }
+}
+
+extension Terminal {
+  static func line(_ outcome: Closer.Outcome) -> String {
+    let (edition, milliseconds) = (outcome.edition, outcome.held / .milliseconds(1))
+    return "closed \(edition.period), edition \(edition.number), digest \(outcome.digest) "
+      + "(its writers waited \(Int(milliseconds)) ms at most)"
+  }
+
+  static func say(closed outcome: Closer.Outcome) throws { say(line(outcome)) }
+}
