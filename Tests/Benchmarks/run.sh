@@ -125,11 +125,10 @@ registered=$(value "SELECT count(*) FROM patients AS p JOIN facilities AS f ON f
 psql -c 'VACUUM ANALYZE'
 sed -e "s/\$1/'$district'/g; s/\$2/'2024-04-01'/g; s/\$3/'Asia\/Kolkata'/g" \
   "$here/../ReportsTests/Resources/district-bp-from-sources.sql" >"$work/sources.sql"
-report() { measure "$1" "$bin/report" district-bp --quarter 2024Q2 --output "$work/report.csv" $2 ${3:+"$3"}; }
-report 1 --district "$district" >/dev/null
-one=$(report 7 --district "$district")
-report 1 "" >/dev/null
-all=$(report 7 "")
+report() { measure 7 "$bin/report" district-bp --quarter 2024Q2 "$@"; }
+report --district "$district" >/dev/null
+one=$(report --district "$district")
+all=$(report)
 measure 1 "$programs/psql" "$url" -Xq -f "$work/sources.sql" >/dev/null
 sources=$(measure 3 "$programs/psql" "$url" -Xq -f "$work/sources.sql")
 

@@ -13,11 +13,15 @@ enum Meeting {
 
 extension MostRecent {
   /// Writes derived rows. Rows go to their partitions by the parent's routing, so a prepared statement touches only
-  /// the partitions it writes.
+  /// the partitions it writes. Nothing else inserts into a rollup, so this is also where ``named`` columns come from.
   func upsert(_ rows: SQL, _ meeting: Meeting) -> SQL {
     """
-    INSERT INTO \(table) AS r (\(names(key + content)))
-    \(rows)
+    INSERT INTO \(table) AS r (\(names(key + content + Self.named)))
+    SELECT d.*, extract(year FROM d.period_start)::integer,
+      CASE d.period_type WHEN 'M' THEN to_char(d.period_start, 'YYYY-MM') ELSE to_char(d.period_start, 'YYYY"Q"Q') END
+    FROM (
+      \(rows)
+    ) AS d
     ON CONFLICT (\(names(key))) DO UPDATE
     SET (\(names(content))) = (\(of("excluded", content)))
     WHERE \(guardCondition(meeting))

@@ -76,8 +76,9 @@ private struct Writer: Sendable {
   func write() async throws {
     let number = Int.random(in: 1...patients)
     let (patient, facility) = try await pool.withConnection {
-      try await $0.prepared("SELECT id, facility_id FROM numbered_patients WHERE number = \(number)")
-        .only((UUID, UUID?).self)
+      try await $0.prepared(
+        "SELECT id, facility_id FROM numbered_patients WHERE number = \(number)"
+      ).only((UUID, UUID?).self)
     }
     let recordedAt = Self.quarter + TimeInterval(Int.random(in: 0...90 * 86_400))
     switch way {
