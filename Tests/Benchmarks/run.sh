@@ -92,7 +92,9 @@ FROM (
     b.systolic, b.diastolic, b.facility_id, p.assigned_facility_id
   FROM blood_pressures AS b
   JOIN patients AS p ON p.id = b.patient_id
-  WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL AND b.recorded_at IS NOT NULL
+  WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL
+    AND b.recorded_at >= '2018-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
+    AND b.recorded_at < '2025-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
 ) AS b
 ORDER BY patient_id, start, recorded_at DESC, id DESC
 WITH NO DATA;
