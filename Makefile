@@ -1,5 +1,5 @@
 # Two commands: `make demo` shows it, `make test` tests it. Both install what is missing (Debian 12, as root or with sudo).
-.PHONY: demo test build bench lint setup clean
+.PHONY: demo test build release bench lint setup clean
 
 QUARTER := 2024Q2
 
@@ -9,16 +9,22 @@ setup:
 build: setup
 	swift build
 
-demo: setup
-	@swift build -c release
+# With Swift's libraries in the programs: they start in 11 ms instead of 19. One by one, because the library of the
+# tests cannot be linked so.
+RELEASE := swift build -c release --static-swift-stdlib
+
+release: setup
+	@for program in rollup rollup-backfill report; do $(RELEASE) --product $$program || exit 1; done
+
+demo: release
 	@docs/demo.sh $$(swift build -c release --show-bin-path) $(QUARTER)
 
 test: setup lint
 	swift build --build-tests
 	swift test --skip-build
 
-bench: setup
-	@swift build -c release
+bench: release
+	@$(RELEASE) --product benchmark
 	@Tests/Benchmarks/run.sh $$(swift build -c release --show-bin-path)
 
 lint:

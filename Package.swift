@@ -78,6 +78,15 @@ let package = Package(
       ],
       path: "Reports/Command"),
 
+    // What `make bench` measures with.
+    .executableTarget(
+      name: "benchmark",
+      dependencies: [
+        "Commands", "Hypertension", "PeriodRollups", "Postgres", "CSV",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Benchmarks/Benchmark"),
+
     // The tests.
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],

@@ -5,8 +5,6 @@ import RollupStore
 
 /// Readings and visits.
 extension Store {
-  private func path<R: Event>(_: R.Type) -> SourcePath<UUID> { SourcePath(R.source, in: rollups) }
-
   // MARK: One
 
   /// Records what a phone sent: inserted when it is new, corrected when it is there with other values, nothing when it is

@@ -25,11 +25,21 @@ public struct Store: Sendable {
   /// The rollups below it: deriving, verification, tables.
   public let rollups: RollupStore
 
+  /// The write path of each source, by the source's name.
+  private let paths: [String: SourcePath<UUID>]
+
   var pool: Pool { rollups.pool }
 
   /// - Throws: ``DeploymentError/notMigrated`` before `rollup migrate`.
   public init(_ pool: Pool) async throws {
-    rollups = try await RollupStore(pool, Rollups.catalog)
+    let rollups = try await RollupStore(pool, Rollups.catalog)
+    self.rollups = rollups
+    paths = Dictionary(
+      uniqueKeysWithValues: rollups.catalog.sources.map { ($0.name, SourcePath($0, in: rollups)) })
+  }
+
+  func path<R: Event>(_: R.Type) -> SourcePath<UUID> {
+    paths[R.source.name] ?? SourcePath(R.source, in: rollups)
   }
 
   /// A transaction of the caller's own: all writes in it are committed together or not at all. What PostgreSQL aborts for

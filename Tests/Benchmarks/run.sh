@@ -1,77 +1,280 @@
 #!/bin/sh
-# make bench: the figures of docs/benchmarks.md, side by side in one run, on a private server of their own.
-# PATIENTS=500000 (15 readings each) and SECONDS_EACH=8 can be set.
+# make bench: the figures of docs/benchmarks.md as markdown tables, side by side in one run, on a private server of their
+# own with the settings every private server has. The server is stopped and its files are removed at the end.
+#
+#   PATIENTS=100000      how many invented patients, with some 15 readings each
+#   SECONDS_EACH=8       how long each series of single writes lasts
+#   ROUNDS=3             how many series of each kind, in turn
+#   IMPORT_ROWS=200000   how many readings the imports write
+#   MEMORY_ROWS=1000000  how many readings the import has whose memory is measured; 0 leaves it out
+#   BENCH_HOME=…         where the server's files go, and stay; a database that is there is used again
 set -eu
 bin=$1
 here=$(cd "$(dirname "$0")" && pwd)
 patients=${PATIENTS:-100000}
 seconds=${SECONDS_EACH:-8}
-ROLLUP_HOME=${BENCH_HOME:-/tmp/rollup-bench}
-export ROLLUP_HOME
+rounds=${ROUNDS:-3}
+import_rows=${IMPORT_ROWS:-200000}
+memory_rows=${MEMORY_ROWS:-1000000}
+
 unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
+work=$(mktemp -d /tmp/rollup-bench.XXXXXX)
+chmod 755 "$work"
+ROLLUP_HOME=${BENCH_HOME:-$work/home}
+export ROLLUP_HOME
+
+tidy() {
+  status=$?
+  trap - EXIT INT TERM
+  [ "$status" -eq 0 ] || { echo "make bench failed; what was said last:" >&2; tail -n 20 "$work/said" >&2 || true; }
+  "$bin/rollup" db stop >/dev/null 2>&1 || true
+  # Root's server may have its data elsewhere, because the server's own user cannot enter the home.
+  if [ -z "${BENCH_HOME:-}" ] && [ -s "$ROLLUP_HOME/data-location" ]; then
+    rm -rf "$(cat "$ROLLUP_HOME/data-location")"
+  fi
+  rm -rf "$work"
+  exit "$status"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM
+
+# Every program says what it has to say to a file that is only shown when something fails.
+: >"$work/said"
+quietly() { "$@" 2>>"$work/said"; }
+# measure RUNS COMMAND...: the median of the seconds, and the most megabytes.
+measure() {
+  runs=$1
+  shift
+  quietly "$bin/benchmark" measure --runs "$runs" "$@"
+}
+seconds_of() { echo "${1% *}"; }
+memory_of() { echo "${1#* }"; }
+per_second() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%d", n / s }'; }
+# ratio NUMERATOR DENOMINATOR
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+# range "1.2 1.1 1.3": 1.10 to 1.30
+range() { echo "$1" | tr ' ' '\n' | awk 'NF' | sort -n | awk 'NR == 1 { a = $1 } { b = $1 } END { printf "%s to %s", a, b }'; }
+
 programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+quietly "$bin/rollup" migrate --time-zone Asia/Kolkata
+url=$(quietly "$bin/rollup" db url)
+psql() { quietly "$programs/psql" "$url" -Xq -v ON_ERROR_STOP=1 "$@"; }
+value() { psql -At -c "$1"; }
 
-timed() { # what, command...
-  what=$1; shift
-  start=$(date +%s.%N)
-  "$@" >/tmp/rollup-bench.out 2>&1 || { cat /tmp/rollup-bench.out >&2; exit 1; }
-  end=$(date +%s.%N)
-  echo "| $what | $(echo "$end - $start" | bc | xargs printf '%.2f') s |"
-}
+# What an interrupted run has left: 131/131 marks the readings of which no rollup is to know.
+unmarked() { psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = (131, 131)'; }
+unmarked
+if [ "$(value 'SELECT count(*) FROM patients')" -eq 0 ]; then
+  sample=$(measure 1 "$bin/rollup" sample-data --patients "$patients" --seed 1 --from 2018-01 --to 2024-12)
+fi
+patients=$(value 'SELECT count(*) FROM patients')
+readings=$(value 'SELECT count(*) FROM blood_pressures')
+echo "PostgreSQL $(value 'SHOW server_version'), $(nproc) cores, $patients patients, $readings readings."
+echo "Load of the machine at the beginning: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 
-"$bin/rollup" migrate --time-zone Asia/Kolkata 2>/dev/null
-url=$("$bin/rollup" db url)
-echo "PostgreSQL $("$programs/psql" "$url" -XAtc 'SHOW server_version'), $(nproc) cores, $patients patients"
-echo
-echo '| what | time |'
-echo '|---|---|'
-timed "sample data" "$bin/rollup" sample-data --patients "$patients" --seed 1 --from 2018-01 --to 2024-12
-timed "backfill from nothing" "$bin/rollup-backfill" --from 2018-01 --to 2024-12
-"$programs/psql" "$url" -Xqc 'VACUUM ANALYZE' 
-timed "backfill that finds nothing to change" "$bin/rollup-backfill" --from 2018-01 --to 2024-12
-district=$("$programs/psql" "$url" -XAtc 'SELECT district FROM facilities GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1')
-"$bin/report" district-bp --quarter 2024Q2 --district "$district" >/dev/null
-timed "report of one district and quarter, whole command" "$bin/report" district-bp --quarter 2024Q2 --district "$district"
-timed "report of everything, whole command" "$bin/report" district-bp --quarter 2024Q2
-sed -e "s/\$1/'$district'/g; s/\$2/'2024-04-01'/g; s/\$3/'Asia\/Kolkata'/g" \
-  "$here/../ReportsTests/Resources/district-bp-from-sources.sql" >/tmp/rollup-bench.sql
-timed "the same figures of the district from the sources, psql" "$programs/psql" "$url" -Xq -f /tmp/rollup-bench.sql
+# --- Backfill ---------------------------------------------------------------------------------------------------------
 
-echo
-echo '| durable single inserts, 4 connections, pgbench | transactions a second |'
-echo '|---|---|'
-variables="\\set p random(1, $patients)
-\\set s random(0, 90 * 86400)"
-# The library's own statement, as 'rollup explain' prints it, with pgbench's variables in the place of its parameters.
-library=$("$bin/rollup" explain blood-pressure | sed -n '/insert, one statement/,/insert ahead/p' | grep -v '^--')
-{
-  echo "$variables"
-  echo "SELECT id AS patient, assigned_facility_id AS facility FROM patients WHERE id >= md5(:p::text)::uuid ORDER BY id LIMIT 1 \\gset"
-  parameters=$("$bin/rollup" explain blood-pressure | grep -m1 '^-- insert a blood pressure: ' | sed 's/^-- [^:]*: //')
-  echo "$library" | sed $(echo "$parameters" | tr ',' '\n' | sed -n \
-    -e 's/^ *\$\([0-9]*\) patient_id.*/-e s\/\$\1::\/:patient_id::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) id$/-e s\/\$\1::\/gen_random_uuid()::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) recorded_at.*/-e s\/\$\1::\/:recorded_at::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) facility_id.*/-e s\/\$\1::\/:facility_id::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) systolic.*/-e s\/\$\1::\/130::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) diastolic.*/-e s\/\$\1::\/80::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) deleted_at.*/-e s\/\$\1::\/NULL::\/g/p' \
-    -e 's/^ *\$\([0-9]*\) time_zone.*/-e s\/\$\1::\/:zone::\/g/p') \
-    | sed -e "s/:patient_id::/:patient::/g" -e "s/:facility_id::/:facility::/g" \
-      -e "s/:recorded_at::timestamptz/('2024-04-01'::timestamptz + :s * interval '1 second')/g" -e "s/:zone::/'Asia\/Kolkata'::/g"
-} >/tmp/rollup-bench-library.sql
-# The same look-up of a random patient before both, so that only the insert differs.
-{
-  echo "$variables"
-  echo "SELECT id AS patient, assigned_facility_id AS facility FROM patients WHERE id >= md5(:p::text)::uuid ORDER BY id LIMIT 1 \\gset"
-  echo "INSERT INTO blood_pressures (patient_id, id, recorded_at, facility_id, systolic, diastolic) VALUES (:patient::uuid, gen_random_uuid(), '2024-04-01'::timestamptz + :s * interval '1 second', :facility::uuid, 130, 80);"
-} >/tmp/rollup-bench-bare.sql
-rate() {
-  "$programs/pgbench" -n -c 4 -j 1 -T "$seconds" -M "$1" -f "$2" "$url" 2>/tmp/rollup-bench.err | sed -n 's/^tps = \([0-9]*\).*/\1/p'
-}
-for round in 1 2 3; do
-  echo "| round $round: bare insert | $(rate prepared /tmp/rollup-bench-bare.sql) |"
-  echo "| round $round: the library's insert, five rows in one statement | $(rate prepared /tmp/rollup-bench-library.sql) |"
+written() { value 'SELECT count(*) FROM rollup.blood_pressure_rollups'; }
+before=$(written)
+first=$(measure 1 "$bin/rollup-backfill" --from 2018-01 --to 2024-12)
+psql -c 'VACUUM ANALYZE'
+again=$(measure 1 "$bin/rollup-backfill" --from 2018-01 --to 2024-12)
+
+# What rollups replace: the same blood-pressure rows of months and quarters as materialised views, made anew as a whole.
+for unit in month quarter; do
+  psql <<END
+DROP MATERIALIZED VIEW IF EXISTS blood_pressures_by_$unit;
+CREATE MATERIALIZED VIEW blood_pressures_by_$unit AS
+SELECT DISTINCT ON (patient_id, start) patient_id, start, id, recorded_at, systolic, diastolic, facility_id,
+  assigned_facility_id
+FROM (
+  SELECT b.patient_id, date_trunc('$unit', b.recorded_at AT TIME ZONE 'Asia/Kolkata')::date AS start, b.id, b.recorded_at,
+    b.systolic, b.diastolic, b.facility_id, p.assigned_facility_id
+  FROM blood_pressures AS b
+  JOIN patients AS p ON p.id = b.patient_id
+  WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL
+    AND b.recorded_at >= '2018-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
+    AND b.recorded_at < '2025-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
+) AS b
+ORDER BY patient_id, start, recorded_at DESC, id DESC
+WITH NO DATA;
+CREATE UNIQUE INDEX ON blood_pressures_by_$unit (patient_id, start);
+CREATE INDEX ON blood_pressures_by_$unit (assigned_facility_id, start);
+END
 done
-"$bin/rollup" verify >/tmp/rollup-bench.out 2>&1 && echo "" && echo "verify is clean after it"
-"$bin/rollup" db stop 2>/dev/null
+refresh() { measure 1 "$programs/psql" "$url" -Xq -c "REFRESH MATERIALIZED VIEW blood_pressures_by_$1"; }
+refresh month >/dev/null
+refresh quarter >/dev/null
+months=$(refresh month)
+quarters=$(refresh quarter)
+in_views=$(value 'SELECT (SELECT count(*) FROM blood_pressures_by_month) + (SELECT count(*) FROM blood_pressures_by_quarter)')
+psql -c 'DROP MATERIALIZED VIEW blood_pressures_by_month, blood_pressures_by_quarter'
+
+echo
+echo "| backfill, 2018-01 to 2024-12 | time | peak memory |"
+echo "|---|---|---|"
+if [ "$before" -eq 0 ]; then
+  echo "| sample data made | $(seconds_of "$sample") s | $(memory_of "$sample") MB |"
+  echo "| \`rollup-backfill\` from nothing: blood pressure, visits, registrations, register | $(seconds_of "$first") s | $(memory_of "$first") MB |"
+fi
+echo "| \`rollup-backfill\` that finds nothing to change | $(seconds_of "$again") s | $(memory_of "$again") MB |"
+echo "| \`REFRESH MATERIALIZED VIEW\`, months and quarters of blood pressure ($in_views rows; the rollup has $(written)) | $(awk -v a="$(seconds_of "$months")" -v b="$(seconds_of "$quarters")" 'BEGIN { printf "%.3f", a + b }') s | |"
+
+# --- Report -----------------------------------------------------------------------------------------------------------
+
+district=$(value 'SELECT district FROM facilities GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1')
+registered=$(value "SELECT count(*) FROM patients AS p JOIN facilities AS f ON f.id = p.registration_facility_id WHERE f.district = '$district'")
+psql -c 'VACUUM ANALYZE'
+sed -e "s/\$1/'$district'/g; s/\$2/'2024-04-01'/g; s/\$3/'Asia\/Kolkata'/g" \
+  "$here/../ReportsTests/Resources/district-bp-from-sources.sql" >"$work/sources.sql"
+report() { measure 7 "$bin/report" district-bp --quarter 2024Q2 "$@"; }
+report --district "$district" >/dev/null
+one=$(report --district "$district")
+all=$(report)
+measure 1 "$programs/psql" "$url" -Xq -f "$work/sources.sql" >/dev/null
+sources=$(measure 3 "$programs/psql" "$url" -Xq -f "$work/sources.sql")
+
+echo
+echo "| report of a quarter, the whole command, warm | median | peak memory |"
+echo "|---|---|---|"
+echo "| \`report district-bp --district\`, $registered registered, 7 runs | $(seconds_of "$one") s | $(memory_of "$one") MB |"
+echo "| the same figures from the sources, psql, 3 runs | $(seconds_of "$sources") s | |"
+echo "| from the sources : from the rollups | $(ratio "$(seconds_of "$sources")" "$(seconds_of "$one")") | |"
+echo "| \`report district-bp\` of everything, 7 runs | $(seconds_of "$all") s | $(memory_of "$all") MB |"
+
+# --- Single writes ----------------------------------------------------------------------------------------------------
+
+# Patients by number, so that pgbench and the client choose at random among all of them alike.
+psql <<END
+DROP TABLE IF EXISTS numbered_patients;
+CREATE TABLE numbered_patients (number bigint PRIMARY KEY, id uuid NOT NULL, facility_id uuid);
+INSERT INTO numbered_patients
+SELECT row_number() OVER (ORDER BY md5(id::text)), id, assigned_facility_id FROM patients WHERE deleted_at IS NULL;
+VACUUM ANALYZE numbered_patients;
+END
+choosing="\\set p random(1, $(value 'SELECT count(*) FROM numbered_patients'))
+\\set s random(0, 90 * 86400)
+SELECT id AS patient, facility_id AS facility FROM numbered_patients WHERE number = :p \\gset"
+{
+  echo "$choosing"
+  echo "INSERT INTO blood_pressures (patient_id, id, recorded_at, facility_id, systolic, diastolic)"
+  echo "VALUES (:patient::uuid, gen_random_uuid(), '2024-04-01'::timestamptz + :s * interval '1 second', :facility::uuid, 131, 131);"
+} >"$work/bare.sql"
+# The library's own statement, with pgbench's variables in the place of its parameters.
+quietly "$bin/benchmark" statement >"$work/statement"
+parameters=$(sed -n 's/^-- insert a blood pressure: //p' "$work/statement" | tr ',' '\n')
+value_of() {
+  case $1 in
+    patient_id) echo ":patient" ;;
+    id) echo "gen_random_uuid()" ;;
+    recorded_at) echo "('2024-04-01'::timestamptz + :s * interval '1 second')" ;;
+    facility_id) echo ":facility" ;;
+    systolic) echo "130" ;;
+    diastolic) echo "80" ;;
+    deleted_at) echo "NULL" ;;
+    time_zone) echo "'Asia\\/Kolkata'" ;;
+    *) echo "run.sh has no value for the parameter $1" >>"$work/said"; return 1 ;;
+  esac
+}
+substitutions=
+while read -r number name; do
+  replacement=$(value_of "$name")
+  substitutions="${substitutions}s/\\$number::/$replacement::/g
+"
+done <<END
+$parameters
+END
+{
+  echo "$choosing"
+  grep -v '^--' "$work/statement" | sed -e "$substitutions"
+} >"$work/library.sql"
+
+by_pgbench() {
+  quietly "$programs/pgbench" -n -c 4 -j 1 -T "$seconds" -M prepared -f "$1" "$url" |
+    sed -n 's/^tps = \([0-9]*\).*/\1/p'
+}
+by_client() { quietly "$bin/benchmark" writes --connections 4 --seconds "$seconds" --database-url "$url" "$1"; }
+by_pgbench "$work/library.sql" >/dev/null
+echo
+echo "| durable single writes a second, 4 connections, each after looking up a random patient | $(seq -s ' | ' "$rounds") |"
+echo "|---|$(seq "$rounds" | sed 's/.*/---|/' | tr -d '\n')"
+a= b= c= d= ba= dc= db=
+for round in $(seq "$rounds"); do
+  psql -c CHECKPOINT
+  a1=$(by_pgbench "$work/bare.sql")
+  b1=$(by_pgbench "$work/library.sql")
+  c1=$(by_client bare)
+  d1=$(by_client library)
+  a="$a $a1 |" b="$b $b1 |" c="$c $c1 |" d="$d $d1 |"
+  ba="$ba $(ratio "$b1" "$a1")" dc="$dc $(ratio "$d1" "$c1")" db="$db $(ratio "$d1" "$b1")"
+done
+echo "| pgbench, bare insert |$a"
+echo "| pgbench, the library's statement: the reading and its rollup rows |$b"
+echo "| the client, bare insert |$c"
+echo "| the library: \`store.record(reading)\` |$d"
+echo
+echo "- pgbench, the library's statement : bare insert: $(range "$ba")"
+echo "- **the library : a bare insert by the same client: $(range "$dc")** (aim: 0.80)"
+echo "- the library : pgbench with the library's statement: $(range "$db") (aim: 1.00)"
+
+# --- Imports ----------------------------------------------------------------------------------------------------------
+
+# New readings, each a second after one that is there, so that nearly every one becomes the most recent of its month:
+# what costs the rollups most. In random order, as the readings of many clinics are.
+# readings_file ROWS FILE VALUES: makes a CSV file.
+readings_file() {
+  psql <<END
+\\copy (SELECT gen_random_uuid() AS id, patient_id, facility_id, $3, to_char((recorded_at + interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS recorded_at FROM blood_pressures CROSS JOIN generate_series(1, 1 + $1 / $readings) WHERE recorded_at BETWEEN '2018-01-02' AND '2024-12-30' AND deleted_at IS NULL AND (systolic, diastolic) <> (131, 131) ORDER BY random() LIMIT $1) TO '$2' WITH (FORMAT csv, HEADER)
+END
+}
+marked='131 AS systolic, 131 AS diastolic'
+readings_file "$import_rows" "$work/copy.csv" "$marked"
+readings_file "$import_rows" "$work/psql.csv" "$marked"
+readings_file "$import_rows" "$work/sources.csv" "$marked"
+readings_file "$import_rows" "$work/record.csv" 'systolic, diastolic'
+readings_file "$import_rows" "$work/import.csv" 'systolic, diastolic'
+psql -c CHECKPOINT
+copied=$(quietly "$bin/benchmark" load --database-url "$url" copy "$work/copy.csv")
+psql -c CHECKPOINT
+by_psql=$(measure 1 "$programs/psql" "$url" -Xq -c "\\copy blood_pressures (id, patient_id, facility_id, systolic, diastolic, recorded_at) FROM '$work/psql.csv' WITH (FORMAT csv, HEADER)")
+psql -c CHECKPOINT
+sources_only=$(measure 1 "$bin/rollup" import csv --sources-only --rejects "$work/rejects.csv" --readings "$work/sources.csv")
+psql -c CHECKPOINT
+recorded=$(quietly "$bin/benchmark" load --database-url "$url" record "$work/record.csv")
+psql -c CHECKPOINT
+imported=$(measure 1 "$bin/rollup" import csv --rejects "$work/rejects.csv" --readings "$work/import.csv")
+row() { printf '%s\n' "| $1 | $2 s | $(per_second "$import_rows" "$2") | $(ratio "$copied" "$2") |"; }
+echo
+echo "| $import_rows new readings | time | readings a second | of bare COPY's rate |"
+echo "|---|---|---|---|"
+row "\`COPY blood_pressures FROM STDIN\`, the same client" "$copied"
+row "psql \`\\copy\`, the whole command" "$(seconds_of "$by_psql")"
+row "\`rollup import csv --sources-only\`, the whole command" "$(seconds_of "$sources_only")"
+row "\`store.record(batch)\`, with rollups" "$recorded"
+row "\`rollup import csv\`, with rollups, the whole command" "$(seconds_of "$imported")"
+
+# --- Memory -----------------------------------------------------------------------------------------------------------
+
+echo
+echo "| peak resident memory of a command (aim: under 64 MB) | MB |"
+echo "|---|---|"
+if [ "$memory_rows" -gt 0 ]; then
+  readings_file "$memory_rows" "$work/memory.csv" 'systolic, diastolic'
+  large=$(measure 1 "$bin/rollup" import csv --rejects "$work/rejects.csv" --readings "$work/memory.csv")
+  echo "| \`rollup import csv\`, $memory_rows new readings, $(du -m "$work/memory.csv" | cut -f 1) MB ($(seconds_of "$large") s) | $(memory_of "$large") |"
+fi
+[ "$before" -ne 0 ] || echo "| \`rollup-backfill\` from nothing | $(memory_of "$first") |"
+echo "| \`rollup-backfill\` that finds nothing to change | $(memory_of "$again") |"
+echo "| \`report district-bp --district\` | $(memory_of "$one") |"
+echo "| \`report district-bp\` of everything | $(memory_of "$all") |"
+
+# --- And all of it is right -------------------------------------------------------------------------------------------
+
+unmarked
+echo
+if "$bin/rollup" verify --from 2018-01 --to 2024-12 >>"$work/said" 2>&1; then
+  echo "\`rollup verify --from 2018-01 --to 2024-12\` finds no difference after all of it."
+else
+  echo "**\`rollup verify\` finds differences.**"
+  exit 1
+fi

@@ -81,6 +81,27 @@ import Testing
       #expect(try await Backfilling.drift(store.rollups).isEmpty)
       let again = try await Backfilling.everything(store.rollups)
       #expect(again.written == 0 && again.removed == 0, "a second backfill rewrites nothing")
+      #expect(try await misnamedPeriods(database.pool) == 0)
+    }
+  }
+
+  /// Rows whose `year` or `period_name` is not that of their period.
+  private func misnamedPeriods(_ pool: Pool) async throws -> Int {
+    try await pool.withConnection { connection in
+      try await connection.query(
+        """
+        SELECT count(*)
+        FROM (
+          SELECT period_type, period_start, year, period_name FROM rollup.blood_pressure_rollups
+          UNION ALL
+          SELECT period_type, period_start, year, period_name FROM rollup.visit_rollups
+        ) AS r
+        WHERE (year, period_name) IS DISTINCT FROM (
+          extract(year FROM period_start)::integer,
+          CASE period_type WHEN 'M' THEN left(period_start::text, 7)
+            ELSE left(period_start::text, 4) || 'Q' || extract(quarter FROM period_start)::text END)
+        """
+      ).only(Int.self)
     }
   }
 }

@@ -36,15 +36,19 @@ import Testing
           ON CONFLICT (person_nr, nr) DO NOTHING
           RETURNING person_nr, nr, taken, kg, gone
         ), in_weight_rollups AS (
-          INSERT INTO rollup.weight_rollups AS r (person_nr, period_type, period_start, taken_at, weight_nr, kg, home)
-          SELECT e.person_nr, p.period_type, p.period_start, e.taken_at, e.weight_nr, e.kg, k.home
+          INSERT INTO rollup.weight_rollups AS r (person_nr, period_type, period_start, taken_at, weight_nr, kg, home, year, period_name)
+          SELECT d.*, extract(year FROM d.period_start)::integer,
+            CASE d.period_type WHEN 'M' THEN to_char(d.period_start, 'YYYY-MM') ELSE to_char(d.period_start, 'YYYY"Q"Q') END
           FROM (
-            SELECT s.person_nr AS person_nr, (s.taken AT TIME ZONE 'UTC') AS taken_at, s.nr AS weight_nr, s.kg AS kg
-            FROM written AS s
-            WHERE s.gone IS NOT TRUE AND s.taken >= '0001-01-02' AND s.taken < '9999-12-31'
-          ) AS e
-          JOIN subject AS k ON k.exists
-          CROSS JOIN LATERAL (VALUES ('M'::"char", date_trunc('month', e.taken_at AT TIME ZONE $7::text)::date)) AS p (period_type, period_start)
+            SELECT e.person_nr, p.period_type, p.period_start, e.taken_at, e.weight_nr, e.kg, k.home
+            FROM (
+              SELECT s.person_nr AS person_nr, (s.taken AT TIME ZONE 'UTC') AS taken_at, s.nr AS weight_nr, s.kg AS kg
+              FROM written AS s
+              WHERE s.gone IS NOT TRUE AND s.taken >= '0001-01-02' AND s.taken < '9999-12-31'
+            ) AS e
+            JOIN subject AS k ON k.exists
+            CROSS JOIN LATERAL (VALUES ('M'::"char", date_trunc('month', e.taken_at AT TIME ZONE $7::text)::date)) AS p (period_type, period_start)
+          ) AS d
           ON CONFLICT (person_nr, period_type, period_start) DO UPDATE
           SET (taken_at, weight_nr, kg, home) = (excluded.taken_at, excluded.weight_nr, excluded.kg, excluded.home)
           WHERE (excluded.taken_at, excluded.weight_nr) > (r.taken_at, r.weight_nr)

@@ -142,8 +142,11 @@ extension MostRecent {
       Statement(
         "take in the late rows",
         """
-        INSERT INTO \(partition(of: period)) (\(names(key + content)))
-        SELECT \(names(key + content)) FROM \(late) WHERE \(of) AND \(time) IS NOT NULL ORDER BY 1
+        INSERT INTO \(partition(of: period)) (\(names(key + content + Self.named)))
+        SELECT \(names(key + content)), \(Self.periodNames(of: "l"))
+        FROM \(late) AS l
+        WHERE \(of) AND \(time) IS NOT NULL
+        ORDER BY 1
         """),
       Statement("forget the late rows", "DELETE FROM \(late) WHERE \(of)"),
     ]

@@ -72,6 +72,8 @@ public struct MostRecent: Hashable, Sendable {
 
   static let periodType = Column("period_type", .char)
   static let periodStart = Column("period_start", .date)
+  /// The period as people write it. They follow from the key and never change with the rest.
+  static let named = [Column("year", .integer), Column("period_name", .text)]
 
   /// The subject's key in the rollup.
   public var subjectID: Column { Column(inputs[0].source.subject.name, subject.id.type) }

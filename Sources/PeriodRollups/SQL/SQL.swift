@@ -31,25 +31,37 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
     public mutating func appendLiteral(_ literal: String) {
       segments.append(.text(literal))
-      for character in literal {
-        if character == "\n" {
-          (indentation, lineHasBegun) = ("", false)
-        } else if !lineHasBegun, character == " " {
-          indentation.append(character)
-        } else {
-          lineHasBegun = true
-        }
+      var line = literal.utf8[...]
+      if let lineBreak = line.lastIndex(of: newline) {
+        line = line[line.index(after: lineBreak)...]
+        (indentation, lineHasBegun) = ("", false)
       }
+      guard !lineHasBegun else { return }
+      let spaces = line.prefix { $0 == UInt8(ascii: " ") }.count
+      indentation += String(repeating: " ", count: spaces)
+      lineHasBegun = spaces < line.count
     }
 
     public mutating func appendInterpolation(_ fragment: SQL) {
       for segment in fragment.segments {
-        guard case .text(let text) = segment else {
+        guard case .text(let text) = segment, !indentation.isEmpty, text.utf8.contains(newline)
+        else {
           segments.append(segment)
           continue
         }
-        segments.append(.text(text.replacing("\n", with: "\n" + indentation)))
+        segments.append(.text(indented(text)))
       }
+    }
+
+    /// By bytes: statements are composed while corrections are written, and `replacing` took most of their time.
+    private func indented(_ text: String) -> String {
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(text.utf8.count * 2)
+      for byte in text.utf8 {
+        bytes.append(byte)
+        if byte == newline { bytes.append(contentsOf: indentation.utf8) }
+      }
+      return String(decoding: bytes, as: UTF8.self)
     }
 
     public mutating func appendInterpolation(_ identifier: Identifier) {
@@ -107,3 +119,5 @@ public struct StaticOrDeclared: Sendable {
   init(_ change: Ledger.Change) { text = change.rawValue }
   init(unit type: PeriodType) { text = type.rawValue }
 }
+
+private let newline = UInt8(ascii: "\n")

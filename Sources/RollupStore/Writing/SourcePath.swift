@@ -3,13 +3,16 @@ import Postgres
 
 /// The write path of one source, for rows whose subject's and id's Swift types the model layer knows.
 ///
-/// Each operation runs in a transaction of the caller's (`in:`) or, without one, in its own.
+/// Each operation runs in a transaction of the caller's (`in:`) or, without one, in its own. To be kept: the statement
+/// of an insert is composed once, by ``init(_:in:)``, and composing it takes longer than executing it.
 public struct SourcePath<Key: PostgresKey>: Sendable {
   let store: RollupStore
   let source: Source
   let writes: SourceWrites
   let locks: Locks
   let ledger: Ledger
+  /// `writes.insert`, composed.
+  private let insertion: Statement
 
   public init(_ source: Source, in store: RollupStore) {
     self.store = store
@@ -17,6 +20,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     self.writes = SourceWrites(source, in: store.catalog)
     self.locks = Locks(store.catalog.subject)
     self.ledger = Ledger(store.catalog)
+    self.insertion = writes.insert
   }
 
   // MARK: Insert
@@ -24,7 +28,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
   /// Inserts a row in one statement of its own transaction: one round trip.
   /// - Returns: false when the row is there already; nothing is changed then.
   public func insert(_ id: Key, of subject: Key, _ values: Values) async throws -> Bool {
-    let statement = try store.query(writes.insert, values)
+    let statement = try store.query(insertion, values)
     let found = try await store.pool.withConnection { connection in
       try Found(await connection.prepared(statement, retrying: .standard))
     }
@@ -39,7 +43,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     _ id: Key, of subject: Key, _ values: Values, in tx: borrowing Transaction
   ) async throws -> Bool {
     try store.check(tx)
-    let found = try Found(await tx.prepared(store.query(writes.insert, values)))
+    let found = try Found(await tx.prepared(store.query(insertion, values)))
     if found.subject { return found.written }
     return try await insertAhead(id, of: subject, values, in: tx)
   }
