@@ -1,9 +1,14 @@
-/// A time as FHIR and ISO 8601 write it, as PostgreSQL reads it. What has no offset is local: the session that copies it
-/// is set to the reporting time zone.
+/// A time as FHIR and ISO 8601 write it, as PostgreSQL reads it. What has no offset is local: the
+/// session that copies it is set to the reporting time zone.
 ///
-/// A date, a month or a year alone means its beginning. Any year from 1 to 9999 will do: a wrong time is stored, not
-/// rejected; only what is no time at all is.
+/// A date, a month or a year alone means its beginning. Any year from 1 to 9999 will do: a wrong
+/// time is stored, not rejected; only what is no time at all is.
+///
+/// Nothing moves into a next period: a fraction is cut after the microsecond, and a leap second,
+/// `:60`, is the last microsecond of its minute. PostgreSQL would carry both over.
 enum TimeText {
+  static let expected = "expected a date or a time such as 2024-06-30T09:15:00+05:30"
+
   static func canonical(_ text: some StringProtocol) -> String? {
     var scan = Scan(text.utf8)
     guard let year = scan.number(4, 1...9999) else { return nil }
@@ -68,21 +73,36 @@ enum TimeText {
       var text = "\(padded(hour, 2)):\(padded(minute, 2))"
       if take(":") {
         guard let second = number(2, 0...60) else { return nil }
-        text += ":" + padded(second, 2)
+        var fraction = ""
         if take(".") || take(",") {
           let digits = rest.prefix { (0x30...0x39).contains($0) }
           guard !digits.isEmpty else { return nil }
           rest.removeFirst(digits.count)
-          text += "." + String(decoding: digits.prefix(9), as: UTF8.self)
+          fraction = "." + String(decoding: digits.prefix(6), as: UTF8.self)
         }
+        text += ":" + (second == 60 ? "59.999999" : padded(second, 2) + fraction)
       }
-      if take("Z") || take("z") { return text + "+00" }
-      let sign = take("+") ? "+" : take("-") ? "-" : nil
-      guard let sign else { return text }
-      guard let hours = number(2, 0...15) else { return nil }
-      let colon = take(":")
-      let minutes = isAtEnd && !colon ? 0 : number(2, 0...59)
-      return minutes.map { text + "\(sign)\(padded(hours, 2)):\(padded($0, 2))" }
+      if isAtEnd { return text }
+      return offset().map { text + $0 }
+    }
+
+    /// `Z`, or hours, minutes and seconds where they are given. Seconds are in what PostgreSQL itself
+    /// writes of years before there were time zones, and such years are stored.
+    private mutating func offset() -> String? {
+      if take("Z") || take("z") { return "+00" }
+      guard let sign = take("+") ? "+" : take("-") ? "-" : nil, let hours = number(2, 0...14) else {
+        return nil
+      }
+      var text = sign + padded(hours, 2)
+      var parts = 0
+      while !isAtEnd, parts < 2 {
+        _ = take(":")
+        // No place is further from UTC than 14 hours.
+        guard let part = number(2, 0...(hours == 14 ? 0 : 59)) else { return nil }
+        text += ":" + padded(part, 2)
+        parts += 1
+      }
+      return text
     }
   }
 }
