@@ -1,5 +1,5 @@
-/// Why an import cannot be done: a file that is missing or corrupt, a header that is not understood. Rows are not
-/// failures; they are rejected one by one.
+/// Why an import cannot be done: a file that is missing or corrupt, a header that is not understood.
+/// Nothing has been written when it is thrown. Rows are not failures; they are rejected one by one.
 public struct ImportFailure: Error, Hashable, CustomStringConvertible {
   public let description: String
 

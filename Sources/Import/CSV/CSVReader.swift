@@ -55,9 +55,9 @@ struct CSVReader: RowReader {
       } catch {
         // A file without a header begins with a patient's row, which is not to be repeated here.
         let isHeader = error.unknown.count < record.fields.count
+        let expected = error.expected.joined(separator: ", ")
         throw failure(
-          isHeader
-            ? error.description : "it has none of \(error.expected.joined(separator: ", "))")
+          isHeader ? error.description : "it has none of \(expected), separated by commas")
       }
     }
 

@@ -12,7 +12,7 @@ extension FHIR {
     func id(of type: String, in field: String) throws -> String? {
       guard let reference, !reference.isEmpty else { return nil }
       guard !reference.hasPrefix("#") else {
-        throw Reject("\(field): it is a contained resource, and these are not read")
+        throw Reject("\(field): contained resources are not read")
       }
       guard self.type == nil || self.type == type,
         let id = Self.id(in: reference, of: type), ResourceID.isValid(id)

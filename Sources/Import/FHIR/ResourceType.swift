@@ -51,6 +51,9 @@ enum ResourceType: String, CaseIterable, Sendable {
       throw Reject(id: envelope.id, Self.reason(error))
     } catch let reject as Reject {
       throw Reject(id: envelope.id, reject.reason)
+    } catch {
+      // Foundation's own, for a number such as 1e400.
+      throw Reject(id: envelope.id, "the resource has a value that cannot be read")
     }
   }
 
