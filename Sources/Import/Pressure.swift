@@ -27,9 +27,21 @@ enum Pressure: String, Sendable {
   /// As ``whole(_:)``, of digits with a point or an exponent where there is one, such as `139.5`.
   func whole(_ text: String) -> Int? {
     if let whole = Int(text) { return range.contains(whole) ? whole : nil }
-    // Foundation reads as much as it understands, and would take `120/80` for 120.
-    guard text.wholeMatch(of: /[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?/) != nil else { return nil }
+    guard Self.isNumber(text) else { return nil }
     return Decimal(string: text, locale: Locale(identifier: "en_US_POSIX")).flatMap { whole($0) }
+  }
+
+  /// Foundation does not tell: it reads as much as it understands, and takes `120/80` for 120.
+  private static func isNumber(_ text: String) -> Bool {
+    var scan = TextScanner(text)
+    _ = scan.take(anyOf: "+", "-")
+    guard scan.digits() != nil else { return false }
+    if scan.take(".") { _ = scan.digits() }
+    if scan.take(anyOf: "e", "E") != nil {
+      _ = scan.take(anyOf: "+", "-")
+      guard scan.digits() != nil else { return false }
+    }
+    return scan.isAtEnd
   }
 
   var expected: String { "expected \(range.lowerBound) to \(range.upperBound) mmHg" }

@@ -87,7 +87,11 @@ struct CSVReader: RowReader {
 
 extension String {
   fileprivate var trimmed: String {
-    guard first?.isWhitespace == true || last?.isWhitespace == true else { return self }
+    // Nearly always so, and to ask Unicode of each field would cost more than the rest.
+    let visible: ClosedRange<UInt8> = 0x21...0x7E
+    guard let first = utf8.first, let last = utf8.last,
+      !visible.contains(first) || !visible.contains(last)
+    else { return self }
     return String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }
 }
