@@ -116,4 +116,21 @@ import Testing
       }
     }
   }
+
+  @Test func aLineOfManyValuesIsRejectedAndALineOfOneLongValueIsRead() async throws {
+    try await TestDatabase.migrated(size: 2) { _, store in
+      try await ImportFolder.with { folder in
+        try FHIREdgeTests.writeAll(folder)
+        let values = String(repeating: "{},", count: 100_000)
+        let photo = String(repeating: "A", count: 3 << 20)
+        try folder.write(
+          "Patient.ndjson", #"{"resourceType":"Patient","id":"p2","name":[\#(values){}]}"#,
+          #"{"resourceType":"Patient","id":"p1","photo":[{"data":"\#(photo)"}]}"#)
+        let report = try await folder.importFHIR(store)
+        #expect(report.rejected == 1)
+        #expect(
+          folder.rejects == ["Patient.ndjson,1,Patient,the line has more than 100000 values"])
+      }
+    }
+  }
 }

@@ -21,7 +21,20 @@ struct NDJSONReader: RowReader {
       guard let bytes = line.bytes else {
         throw Reject("the line is longer than \(LineCutter.longestLine >> 20) MiB")
       }
+      guard !Self.hasTooManyValues(bytes) else {
+        throw Reject("the line has more than \(Self.mostValues) values")
+      }
       return try type.fields(bytes, decoder)
     }
+  }
+
+  /// More are a fault of their line, not a demand for memory: decoded, `{}` takes a hundred times its
+  /// bytes. A patient's photo is one value, and takes its own.
+  private static let mostValues = 100_000
+
+  /// Before each value but the first there is one of `,:[{`; a line that is shorter than this many
+  /// and their ends has fewer.
+  private static func hasTooManyValues(_ line: Data) -> Bool {
+    line.count > 2 * mostValues && line.count { ",:[{".utf8.contains($0) } > mostValues
   }
 }
