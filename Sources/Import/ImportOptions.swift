@@ -7,6 +7,7 @@ public struct ImportOptions: Sendable {
   /// Called with what is being done, how much of it is, and how much there is.
   public var progress: @Sendable (String, Int, Int) -> Void
 
+  /// Unless told otherwise the rollups are written too, and nobody is told how far it is.
   public init(
     sourcesOnly: Bool = false, rejects: String = "rejects.csv",
     progress: @escaping @Sendable (String, Int, Int) -> Void = { _, _, _ in }

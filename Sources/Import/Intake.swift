@@ -3,8 +3,8 @@ import Postgres
 import RollupStore
 
 /// What every import does: the rows of its files are copied to raw tables, resolved there in SQL,
-/// and written in batches; memory stays flat. So the order of files and of rows does not matter, and
-/// all files are read to their ends before the first row is written.
+/// and written in batches; memory stays flat. So the order of files and of rows does not matter,
+/// and all files are read to their ends before the first row is written.
 struct Intake {
   /// A file, and what is in it.
   struct File: Sendable {

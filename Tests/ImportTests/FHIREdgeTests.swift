@@ -9,14 +9,16 @@ import Testing
     #"{"resourceType":"Organization","id":"o1","name":"PHC","address":[{"state":"S","city":"C"}]}"#
   static let encounter = encounter("e1", at: "2024-01-10T09:00:00Z")
   static let condition = """
-    {"resourceType":"Condition","id":"c1","code":{"coding":[{"system":"http://snomed.info/sct","code":"59621000"}]},\
-    "subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"recordedDate":"2024-01"}
+    {"resourceType":"Condition","id":"c1",\
+    "code":{"coding":[{"system":"http://snomed.info/sct","code":"59621000"}]},\
+    "subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},\
+    "recordedDate":"2024-01"}
     """
 
   static func encounter(_ id: String, at time: String, facility: String = "o1") -> String {
     """
-    {"resourceType":"Encounter","id":"\(id)","subject":{"reference":"Patient/p1"},"period":{"start":"\(time)"},\
-    "serviceProvider":{"reference":"Organization/\(facility)"}}
+    {"resourceType":"Encounter","id":"\(id)","subject":{"reference":"Patient/p1"},\
+    "period":{"start":"\(time)"},"serviceProvider":{"reference":"Organization/\(facility)"}}
     """
   }
 
@@ -26,10 +28,13 @@ import Testing
   ) -> String {
     """
     {"resourceType":"Observation","id":"\(id)","status":"\(status)",\
-    "code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},"subject":{"reference":"Patient/p1"},\
+    "code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},\
+    "subject":{"reference":"Patient/p1"},\
     "encounter":{"reference":"Encounter/\(encounter)"},"effectiveDateTime":"\(time)","component":[\
-    {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":\(systolic)}},\
-    {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":80}}]}
+    {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},\
+    "valueQuantity":{"value":\(systolic)}},\
+    {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},\
+    "valueQuantity":{"value":80}}]}
     """
   }
 
@@ -52,7 +57,8 @@ import Testing
       #expect(
         try await database.pool.texts(
           """
-          SELECT concat_ws(' ', id = md5('Patient/p1')::uuid, registered_at AT TIME ZONE 'Asia/Kolkata', hypertensive,
+          SELECT concat_ws(' ', id = md5('Patient/p1')::uuid,
+            registered_at AT TIME ZONE 'Asia/Kolkata', hypertensive,
             registration_facility_id = md5('Organization/o1')::uuid)
           FROM patients
           """) == ["t 2024-01-01 00:00:00 t t"])

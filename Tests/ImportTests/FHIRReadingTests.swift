@@ -5,8 +5,9 @@ import Testing
 
 /// What an Observation's fields mean: one reading each, of one import.
 @Suite struct FHIRReadingTests {
-  /// Imports an Observation for each replacement in ``FHIREdgeTests/observation(_:status:systolic:encounter:at:)``,
-  /// the ids `1`, `2` and so on, and tells what became of each: the given column, or the reason of its reject.
+  /// Imports an Observation for each replacement in
+  /// ``FHIREdgeTests/observation(_:status:systolic:encounter:at:)``, the ids `1`, `2` and so on,
+  /// and tells what became of each: the given column, or the reason of its reject.
   private static func outcomes(
     of changes: [(part: String, other: String)], _ column: String
   ) async throws -> [String] {

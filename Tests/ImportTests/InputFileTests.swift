@@ -8,8 +8,8 @@ import Testing
 @Suite struct InputFileTests {
   private static let patient = #"{"resourceType":"Patient","id":"p1"}"#
 
-  /// Imports `Patient.ndjson` and the encounter that registers the patient, after the shell has made
-  /// of the first what the test is about; the file's new name may be another.
+  /// Imports `Patient.ndjson` and the encounter that registers the patient, after the shell has
+  /// made of the first what the test is about; the file's new name may be another.
   private static func importing(
     _ commands: String,
     then check: (_ work: () async throws -> ImportReport, ImportFolder) async throws -> Void
@@ -75,7 +75,8 @@ import Testing
   @Test func filesOfATypeAreAllReadInAnyOrderOfTypes() async throws {
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
-        // The names are in the order in which nothing is known yet: readings first, facilities last.
+        // The names are in the order in which nothing is known yet: readings first, facilities
+        // last.
         try folder.write("0.Observation.000.ndjson", FHIREdgeTests.observation("b1"))
         try folder.write("0.Observation.1.ndjson", FHIREdgeTests.observation("b2"))
         _ = try shell("gzip \(folder.path)/0.Observation.1.ndjson")
@@ -104,7 +105,8 @@ import Testing
         try FHIREdgeTests.writeAll(folder)
         _ = try shell(
           """
-          cd \(folder.path) && (head -c 52428800 /dev/zero | tr '\\0' x; echo; cat Patient.ndjson) > a
+          cd \(folder.path)
+          (head -c 52428800 /dev/zero | tr '\\0' x; echo; cat Patient.ndjson) > a
           (printf 'id,patient_id,systolic,diastolic\\nb1,'; head -1 a; echo 'b2,p1,120,80') > r.csv
           mv a Patient.ndjson
           """)

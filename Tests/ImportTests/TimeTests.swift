@@ -51,7 +51,7 @@ import Testing
             """
             SELECT coalesce(
               to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
-                || CASE WHEN recorded_at < '0001-01-01 BC'::timestamptz + '1 year' THEN ' BC' ELSE '' END,
+                || CASE WHEN recorded_at < '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END,
               'never')
             FROM blood_pressures WHERE id = md5('Reading/' || \(String(index + 100)))::uuid
             """)

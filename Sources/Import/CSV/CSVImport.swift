@@ -2,11 +2,12 @@ import Foundation
 import Postgres
 import RollupStore
 
-/// Imports CSV files of facilities, patients, readings and visits, any of them. `docs/import.md` has
-/// their columns.
+/// Imports CSV files of facilities, patients, readings and visits, any of them. `docs/import.md`
+/// has their columns.
 public struct CSVImport: Sendable {
   private let intake: Intake
 
+  /// - Parameter files: a path each, plain or compressed with gzip.
   public init(_ files: [CSVKind: String], _ options: ImportOptions = ImportOptions()) {
     intake = Intake(
       files: CSVKind.allCases.compactMap { kind in
@@ -14,8 +15,8 @@ public struct CSVImport: Sendable {
       }, tables: CSVTables.create, resolve: CSVTables.resolve, options: options)
   }
 
-  /// Writes `facilities.csv` and so on with a header and two rows each; a file that is there stays as
-  /// it is.
+  /// Writes `facilities.csv` and so on with a header and two rows each; a file that is there stays
+  /// as it is.
   /// - Returns: the paths that were written.
   public static func writeTemplates(to folder: String) throws -> [String] {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

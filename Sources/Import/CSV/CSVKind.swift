@@ -1,8 +1,11 @@
-/// The four CSV files that are imported: their columns, what a value must be, and an example for the template.
+/// The four CSV files that are imported: their columns, what a value must be, and an example for
+/// the template.
 public enum CSVKind: String, CaseIterable, Sendable {
   case facilities, patients, readings, visits
 
+  /// A column of one of the files.
   public struct Column: Sendable {
+    /// As it is in the header.
     public let name: String
     /// The header must have it; its values may still be empty where `isRequired` is false.
     public let isRequired: Bool
@@ -20,6 +23,7 @@ public enum CSVKind: String, CaseIterable, Sendable {
     case pressure(Pressure)
   }
 
+  /// In the order of the template.
   public var columns: [Column] {
     switch self {
     case .facilities:

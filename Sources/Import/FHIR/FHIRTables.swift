@@ -1,5 +1,5 @@
-/// The SQL of a FHIR import: the raw lines as they were copied, and what they mean (INDICATORS.md, "From FHIR R4 to the
-/// model"). Of two resources with one id the later line counts.
+/// The SQL of a FHIR import: the raw lines as they were copied, and what they mean (INDICATORS.md,
+/// "From FHIR R4 to the model"). Of two resources with one id the later line counts.
 enum FHIRTables {
   static let create = """
     DROP TABLE IF EXISTS pg_temp.raw_organizations, pg_temp.raw_patients, pg_temp.raw_conditions,
@@ -15,8 +15,8 @@ enum FHIRTables {
       file int, line bigint, id text, patient text, started_at timestamptz, facility text,
       deleted boolean);
     CREATE TEMPORARY TABLE raw_observations (
-      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz, systolic int,
-      diastolic int, deleted boolean);
+      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz,
+      systolic int, diastolic int, deleted boolean);
     """
 
   /// Run in this order.
@@ -30,7 +30,8 @@ enum FHIRTables {
     ANALYZE ready_facilities;
     """
 
-  /// An unknown facility is an error of the encounter and of what refers to it; no facility is none.
+  /// An unknown facility is an error of the encounter and of what refers to it; no facility is
+  /// none.
   private static let encounters = """
     CREATE TEMPORARY TABLE encounters AS
     SELECT e.*, e.facility_id IS NOT NULL
@@ -39,7 +40,8 @@ enum FHIRTables {
     FROM (
       SELECT DISTINCT ON (1) pg_temp.import_id('Encounter', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id, started_at,
-        pg_temp.import_id('Organization', facility) AS facility_id, deleted, file, line, id AS text_id
+        pg_temp.import_id('Organization', facility) AS facility_id, deleted, file, line,
+        id AS text_id
       FROM raw_encounters
       ORDER BY 1, file DESC, line DESC
     ) AS e;
@@ -47,12 +49,14 @@ enum FHIRTables {
     CREATE INDEX ON encounters (patient_id, started_at, id);
     ANALYZE encounters;
     INSERT INTO import_rejects
-    SELECT file, line, 'Encounter', text_id, 'serviceProvider: the Organization is in no file and not stored'
+    SELECT file, line, 'Encounter', text_id,
+      'serviceProvider: the Organization is in no file and not stored'
     FROM encounters
     WHERE is_astray;
     """
 
-  /// The earliest of each patient that is not taken back. An encounter that is in no file may have been stored before, as a visit.
+  /// The earliest of each patient that is not taken back. An encounter that is in no file may have
+  /// been stored before, as a visit.
   private static let conditions = """
     CREATE TEMPORARY TABLE hypertension AS
     SELECT DISTINCT ON (c.patient_id) c.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
@@ -72,8 +76,8 @@ enum FHIRTables {
     ANALYZE hypertension;
     """
 
-  /// Registration is the earliest condition's; what it does not say (no date, no encounter) is the earliest encounter's.
-  /// A deletion is this system's and no part of FHIR: it stays.
+  /// Registration is the earliest condition's; what it does not say (no date, no encounter) is the
+  /// earliest encounter's. A deletion is this system's and no part of FHIR: it stays.
   private static let patients = """
     CREATE TEMPORARY TABLE resolved_patients ON COMMIT PRESERVE ROWS AS
     SELECT p.*, h.patient_id IS NOT NULL AS hypertensive, coalesce(h.is_astray, false) AS is_astray,
@@ -81,11 +85,14 @@ enum FHIRTables {
         WHEN h.patient_id IS NULL THEN first.started_at
         ELSE coalesce(h.recorded_at, h.started_at, first.started_at)
       END AS registered_at,
-      CASE WHEN h.patient_id IS NULL THEN first.facility_id ELSE coalesce(h.facility_id, first.facility_id) END
-        AS facility_id,
+      CASE
+        WHEN h.patient_id IS NULL THEN first.facility_id
+        ELSE coalesce(h.facility_id, first.facility_id)
+      END AS facility_id,
       h.patient_id IS NULL AND first.id IS NULL AS has_nothing
     FROM (
-      SELECT DISTINCT ON (1) pg_temp.import_id('Patient', id) AS id, died_at, file, line, id AS text_id
+      SELECT DISTINCT ON (1) pg_temp.import_id('Patient', id) AS id, died_at, file, line,
+        id AS text_id
       FROM raw_patients
       ORDER BY 1, file DESC, line DESC
     ) AS p
@@ -105,9 +112,10 @@ enum FHIRTables {
       END
     FROM resolved_patients
     WHERE is_astray OR has_nothing;
-    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id, hypertensive,
-      died_at, deleted_at)
-    SELECT p.id, p.registered_at, p.facility_id, p.facility_id, p.hypertensive, p.died_at, k.deleted_at
+    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id,
+      hypertensive, died_at, deleted_at)
+    SELECT p.id, p.registered_at, p.facility_id, p.facility_id, p.hypertensive, p.died_at,
+      k.deleted_at
     FROM resolved_patients AS p
     LEFT JOIN patients AS k ON k.id = p.id
     WHERE NOT (p.is_astray OR p.has_nothing)
@@ -117,8 +125,8 @@ enum FHIRTables {
     ANALYZE ready_patients;
     """
 
-  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored may
-  /// still arrive. A deleted reading without values is the stored one.
+  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored
+  /// may still arrive. A deleted reading without values is the stored one.
   private static let readings = """
     CREATE TEMPORARY TABLE observations AS
     SELECT o.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
@@ -147,7 +155,8 @@ enum FHIRTables {
       END
     FROM observations
     WHERE is_astray OR systolic IS NULL;
-    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, recorded_at, deleted_at)
+    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, recorded_at,
+      deleted_at)
     SELECT o.patient_id, o.id,
       coalesce(o.facility_id, p.assigned_facility_id, k.assigned_facility_id),
       o.systolic, o.diastolic, o.recorded_at, \(deletedAt("o.recorded_at"))

@@ -28,8 +28,8 @@ struct NDJSONReader: RowReader {
     }
   }
 
-  /// More are a fault of their line, not a demand for memory: decoded, `{}` takes a hundred times its
-  /// bytes. A patient's photo is one value, and takes its own.
+  /// More are a fault of their line, not a demand for memory: decoded, `{}` takes a hundred times
+  /// its bytes. A patient's photo is one value, and takes its own.
   private static let mostValues = 100_000
 
   /// Before each value but the first there is one of `,:[{`; a line that is shorter than this many

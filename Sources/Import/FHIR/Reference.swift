@@ -33,7 +33,8 @@ extension FHIR {
   enum ResourceID {
     static let expected = "id: expected 1 to 128 letters, digits, '-', '.' and '_'"
 
-    /// FHIR's own rule, but for the underscore and lengths above 64, which servers are known to use.
+    /// FHIR's own rule, but for the underscore and lengths above 64, which servers are known to
+    /// use.
     static func isValid(_ text: String) -> Bool {
       (1...128).contains(text.utf8.count)
         && text.utf8.allSatisfy { byte in

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The resource types that are imported, each with the table its lines are copied to and what a line
-/// becomes.
+/// The resource types that are imported, each with the table its lines are copied to and what a
+/// line becomes.
 enum ResourceType: String, CaseIterable, Sendable {
   case organization = "Organization"
   case patient = "Patient"

@@ -3,8 +3,8 @@ import CZlib
 /// Decompresses gzip in constant memory: one member, or several one after another, as bulk exports
 /// and `cat a.gz b.gz` make them.
 ///
-/// zlib's own `gzread` is not used: it ends at the first bytes between members that are no gzip, and
-/// says nothing of what it left out.
+/// zlib's own `gzread` is not used: it ends at the first bytes between members that are no gzip,
+/// and says nothing of what it left out.
 final class Gunzip {
   /// What a gzip file begins with.
   static let mark: [UInt8] = [0x1F, 0x8B]

@@ -1,8 +1,8 @@
 import Foundation
 
 /// Cuts what it is fed into lines, numbered from 1, in constant memory. LF ends a line, CRLF too; a
-/// byte order mark at the beginning is left out, and so are lines of nothing but blanks, which count
-/// all the same.
+/// byte order mark at the beginning is left out, and so are lines of nothing but blanks, which
+/// count all the same.
 final class LineCutter {
   /// A longer line, in bytes, is a fault of that line, not a demand for memory.
   static let longestLine = 4 << 20
