@@ -20,21 +20,32 @@ final class LineCutter {
 
   /// Cuts the next bytes and calls back for each line that they complete.
   func feed(_ bytes: [UInt8], _ body: (Line) throws -> Void) rethrows {
-    var rest = bytes[...]
-    while let end = rest.firstIndex(of: 0x0A) {
-      try self.end(with: rest[..<end], body)
-      rest = rest[(end + 1)...]
+    try bytes.withUnsafeBytes { bytes in
+      var rest = bytes
+      while let end = Self.lineEnd(in: rest) {
+        try self.end(with: UnsafeRawBufferPointer(rebasing: rest[..<end]), body)
+        rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
+      }
+      keep(rest)
     }
-    keep(rest)
   }
 
   /// The last line, which need not be ended.
   func finish(_ body: (Line) throws -> Void) rethrows {
     guard !beginning.isEmpty || isTooLong else { return }
-    try end(with: [], body)
+    try end(with: UnsafeRawBufferPointer(start: nil, count: 0), body)
   }
 
-  private func end(with bytes: ArraySlice<UInt8>, _ body: (Line) throws -> Void) rethrows {
+  private static func lineEnd(in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let base = bytes.baseAddress, let found = memchr(base, 0x0A, bytes.count) else {
+      return nil
+    }
+    return UnsafeRawPointer(found) - base
+  }
+
+  private func end(with bytes: UnsafeRawBufferPointer, _ body: (Line) throws -> Void)
+    rethrows
+  {
     keep(bytes)
     number += 1
     let line = isTooLong ? nil : content(beginning)
@@ -49,7 +60,7 @@ final class LineCutter {
     return number == 1 && bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes
   }
 
-  private func keep(_ bytes: ArraySlice<UInt8>) {
+  private func keep(_ bytes: UnsafeRawBufferPointer) {
     // One byte more for the CR of a CRLF.
     isTooLong = isTooLong || beginning.count + bytes.count > Self.longestLine + 1
     if isTooLong {
