@@ -141,12 +141,12 @@ enum FHIRTables {
     ) AS o
     LEFT JOIN encounters AS e ON e.id = o.encounter_id
     LEFT JOIN visits AS v ON e.id IS NULL AND v.patient_id = o.patient_id AND v.id = o.encounter_id;
+    ANALYZE observations;
     UPDATE observations AS o
     SET (systolic, diastolic, recorded_at)
       = (b.systolic, b.diastolic, coalesce(o.recorded_at, b.recorded_at))
     FROM blood_pressures AS b
     WHERE o.systolic IS NULL AND (b.patient_id, b.id) = (o.patient_id, o.id);
-    ANALYZE observations;
     INSERT INTO import_rejects
     SELECT file, line, 'Observation', text_id,
       CASE
