@@ -93,7 +93,8 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "CSVTests", dependencies: ["CSV"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
-    .testTarget(name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport"]),
+    .testTarget(
+      name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),
     .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),

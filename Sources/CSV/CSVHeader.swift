@@ -6,7 +6,7 @@ import Foundation
 ///
 /// ```swift
 /// let header = try CSVHeader(first.fields, required: ["id", "name"], optional: ["block"])
-/// let name = header.field("name", of: record)
+/// let name = header.index(of: "name").map { record.fields[$0] }
 /// ```
 public struct CSVHeader: Sendable, Hashable {
   /// How many fields a record of the file has.
@@ -37,12 +37,6 @@ public struct CSVHeader: Sendable, Hashable {
   /// The index of a column in each record, from 0; nil when the file does not have the column.
   public func index(of column: String) -> Int? { places[Self.normal(column)] }
 
-  /// A column's field in a record; nil when the file does not have the column, or the record is too
-  /// short.
-  public func field(_ column: String, of record: CSVRecord) -> String? {
-    index(of: column).flatMap { record.fields.indices.contains($0) ? record.fields[$0] : nil }
-  }
-
   private static func normal(_ name: String) -> String {
     name.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()
   }
@@ -50,7 +44,7 @@ public struct CSVHeader: Sendable, Hashable {
   /// The known column that a name was probably meant to be; nil when none is near.
   private static func nearest(to name: String, among columns: [String]) -> String? {
     columns.map { (column: $0, distance: editDistance(name, normal($0))) }
-      .filter { $0.distance <= max(2, name.count / 3) }
+      .filter { $0.distance <= max(2, max(name.count, $0.column.count) / 3) }
       .min { $0.distance < $1.distance }?.column
   }
 }
@@ -81,7 +75,8 @@ extension CSVHeader {
     public var description: String {
       let faults =
         unknown.map { column in
-          "there is no column '\(column.name)'"
+          if column.name.isEmpty { return "a column has no name." }
+          return "there is no column '\(column.name)'"
             + (column.nearest.map { "; did you mean \($0)?" } ?? ".")
         } + missing.map { "the column \($0) is missing." }
         + repeated.map { "the column \($0) is there twice." }

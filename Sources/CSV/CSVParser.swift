@@ -19,6 +19,8 @@ public final class CSVParser {
   public static let longestField = 1 << 20
   /// A longer record, in bytes, is a fault too.
   public static let longestRecord = 4 << 20
+  /// More fields are a fault too: an empty one costs sixteen times its comma.
+  public static let mostFields = 10_000
 
   // libcsv is given at most this much of a line at a time, so that a field outgrows its bound by no
   // more than that.

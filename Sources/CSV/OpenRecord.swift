@@ -2,6 +2,7 @@
 /// callbacks write to, through the `void *` that they carry.
 final class OpenRecord {
   static let fieldTooLong = "a field is longer than \(CSVParser.longestField >> 20) MiB"
+  static let tooManyFields = "the record has more than \(CSVParser.mostFields) fields"
 
   /// Bytes of the file in the record so far.
   var length = 0
@@ -20,6 +21,7 @@ final class OpenRecord {
 
   func add(_ field: UnsafeRawBufferPointer) {
     if field.count > CSVParser.longestField { fault = fault ?? Self.fieldTooLong }
+    if fields.count == CSVParser.mostFields { fault = fault ?? Self.tooManyFields }
     guard fault == nil else { return }
     // Most fields are ASCII, for which decoding is several times as fast as validating.
     let isASCII = field.allSatisfy { $0 < 0x80 }

@@ -35,7 +35,7 @@ struct ImportArguments: ParsableArguments {
       report = try await pool.withConnection { try await body(options, store, $0) }
     } catch let failure as ImportFailure {
       live.finish()
-      throw Failure.data(failure.description)
+      throw Failure.data(failure.description + "\nNothing was imported.")
     }
     live.finish()
     await pool.close()

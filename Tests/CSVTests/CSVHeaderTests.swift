@@ -13,9 +13,6 @@ struct CSVHeaderTests {
     #expect(header.width == 3)
     #expect(header.index(of: "systolic") == 0)
     #expect(header.index(of: "recorded_at") == nil)
-    let record = try #require(try read("120,r1,p1").first)
-    #expect(header.field("id", of: record) == "r1")
-    #expect(header.field("recorded_at", of: record) == nil)
   }
 
   @Test("an unknown column names the nearest, and everything is said at once")

@@ -79,6 +79,15 @@ struct CSVParserTests {
     #expect(try read("\(commas)\n1,2\n").map(\.fault) == ["the record is longer than 4 MiB", nil])
   }
 
+  @Test("a record of commas is a fault, and the next is read")
+  func mostFields() throws {
+    let most = String(repeating: ",", count: CSVParser.mostFields - 1)
+    let records = try read("\(most)\n\(most),\n1,2\n")
+    #expect(
+      records.map(\.fault) == [nil, "the record has more than \(CSVParser.mostFields) fields", nil])
+    #expect(records.map(\.fields.count) == [CSVParser.mostFields, 0, 2])
+  }
+
   @Test("a quote that is never closed costs memory up to the bound, not the rest of the file")
   func unclosedQuoteInLongFile() throws {
     let parser = CSVParser()

@@ -3,8 +3,8 @@ import Import
 import TestSupport
 import Testing
 
-/// The mapping of INDICATORS.md against a computation of its own, in plain Swift over the raw files of a published
-/// sample that lies beside the project.
+/// The mapping of INDICATORS.md against a computation of its own, in plain Swift over the raw files
+/// of a published sample that lies beside the project.
 @Suite struct FHIRSampleTests {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(path: "../../../shared/data/synthea-r4").standardized.path()
@@ -28,8 +28,9 @@ import Testing
       #expect(
         try await database.pool.texts(
           """
-          SELECT concat_ws('|', id, extract(epoch FROM registered_at)::bigint, registration_facility_id,
-            assigned_facility_id, hypertensive, coalesce(extract(epoch FROM died_at)::bigint::text, '-'), deleted_at)
+          SELECT concat_ws('|', id, extract(epoch FROM registered_at)::bigint,
+            registration_facility_id, assigned_facility_id, hypertensive,
+            coalesce(extract(epoch FROM died_at)::bigint::text, '-'), deleted_at)
           FROM patients
           """) == expected.patients)
       #expect(
@@ -42,7 +43,8 @@ import Testing
       #expect(
         try await database.pool.texts(
           """
-          SELECT concat_ws('|', id, patient_id, facility_id, extract(epoch FROM visited_at)::bigint, deleted_at)
+          SELECT concat_ws('|', id, patient_id, facility_id, extract(epoch FROM visited_at)::bigint,
+            deleted_at)
           FROM visits
           """) == expected.visits)
 
@@ -111,7 +113,8 @@ private struct Sample {
       assigned[key] = place
       let died = patient["deceasedDateTime"].map { String(seconds($0)) } ?? "-"
       patients.append(
-        "\(key)|\(condition?.at ?? first[key]?.start ?? 0)|\(place)|\(place)|\(condition == nil ? "f" : "t")|\(died)"
+        "\(key)|\(condition?.at ?? first[key]?.start ?? 0)|\(place)|\(place)|"
+          + "\(condition == nil ? "f" : "t")|\(died)"
       )
     }
     for observation in try load("Observation") {
@@ -125,7 +128,8 @@ private struct Sample {
       let patient = id(observation["subject"])
       let place = encounters[id(observation["encounter"])]?.facility ?? assigned[patient] ?? ""
       readings.append(
-        "\(observation["id"] as? String ?? "")|\(patient)|\(place)|\(whole("8480-6"))|\(whole("8462-4"))|"
+        "\(observation["id"] as? String ?? "")|\(patient)|\(place)|"
+          + "\(whole("8480-6"))|\(whole("8462-4"))|"
           + "\(seconds(observation["effectiveDateTime"]))")
     }
     facilities.sort()

@@ -1,8 +1,11 @@
-/// The four CSV files that are imported: their columns, what a value must be, and an example for the template.
+/// The four CSV files that are imported: their columns, what a value must be, and an example for
+/// the template.
 public enum CSVKind: String, CaseIterable, Sendable {
   case facilities, patients, readings, visits
 
+  /// A column of one of the files.
   public struct Column: Sendable {
+    /// As it is in the header.
     public let name: String
     /// The header must have it; its values may still be empty where `isRequired` is false.
     public let isRequired: Bool
@@ -17,10 +20,10 @@ public enum CSVKind: String, CaseIterable, Sendable {
 
   enum Value: Sendable {
     case text, time, boolean
-    /// A whole number after rounding half away from zero.
-    case number(ClosedRange<Int>)
+    case pressure(Pressure)
   }
 
+  /// In the order of the template.
   public var columns: [Column] {
     switch self {
     case .facilities:
@@ -45,8 +48,8 @@ public enum CSVKind: String, CaseIterable, Sendable {
         Column("id", .text, required: true, "B001", "B002"),
         Column("patient_id", .text, required: true, "P001", "P001"),
         Column("facility_id", .text, "F001", ""),
-        Column("systolic", .number(20...400), required: true, "148", "132"),
-        Column("diastolic", .number(10...300), required: true, "92", "84"),
+        Column("systolic", .pressure(.systolic), required: true, "148", "132"),
+        Column("diastolic", .pressure(.diastolic), required: true, "92", "84"),
         Column("recorded_at", .time, "2024-01-15T09:35:00+05:30", "2024-02-14 10:05"),
         Column("deleted_at", .time, "", ""),
       ]
@@ -66,10 +69,16 @@ public enum CSVKind: String, CaseIterable, Sendable {
     ([columns.map(\.name)] + (0..<2).map { row in columns.map { $0.examples[row] } })
       .map { $0.joined(separator: ",") + "\n" }.joined()
   }
+}
+
+extension CSVKind: Rows {
+  var name: String { rawValue }
 
   var copy: String {
     "COPY raw_\(rawValue) (file, line, \(columns.map(\.name).joined(separator: ", "))) FROM STDIN"
   }
+
+  func reader(of path: String) -> any RowReader { CSVReader(self, path) }
 }
 
 extension CSVKind.Value {
@@ -84,21 +93,16 @@ extension CSVKind.Value {
       case "false", "no", "0": "f"
       default: nil
       }
-    case .number(let range):
-      Double(text).flatMap { number in
-        guard number.magnitude < 1_000_000 else { return nil }
-        let whole = Int(number.rounded(.toNearestOrAwayFromZero))
-        return range.contains(whole) ? String(whole) : nil
-      }
+    case .pressure(let pressure): pressure.whole(text).map(String.init)
     }
   }
 
   var expected: String {
     switch self {
-    case .text: "text without NUL characters"
-    case .time: "a date or a time such as 2024-06-30T09:15:00+05:30"
-    case .boolean: "true or false"
-    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+    case .text: "expected text without NUL characters"
+    case .time: TimeText.expected
+    case .boolean: "expected true or false"
+    case .pressure(let pressure): pressure.expected
     }
   }
 }

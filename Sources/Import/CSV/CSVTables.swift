@@ -1,15 +1,16 @@
 /// The SQL of a CSV import. Of two rows with one id the later counts.
 enum CSVTables {
   static let create = """
-    DROP TABLE IF EXISTS pg_temp.raw_facilities, pg_temp.raw_patients, pg_temp.raw_readings, pg_temp.raw_visits;
+    DROP TABLE IF EXISTS pg_temp.raw_facilities, pg_temp.raw_patients, pg_temp.raw_readings,
+      pg_temp.raw_visits;
     CREATE TEMPORARY TABLE raw_facilities (
       file int, line bigint, id text, name text, state text, district text, block text, size text);
     CREATE TEMPORARY TABLE raw_patients (
       file int, line bigint, id text, registered_at timestamptz, registration_facility_id text,
       assigned_facility_id text, hypertensive boolean, died_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE raw_readings (
-      file int, line bigint, id text, patient_id text, facility_id text, systolic int, diastolic int,
-      recorded_at timestamptz, deleted_at timestamptz);
+      file int, line bigint, id text, patient_id text, facility_id text, systolic int,
+      diastolic int, recorded_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE raw_visits (
       file int, line bigint, id text, patient_id text, facility_id text, visited_at timestamptz,
       deleted_at timestamptz);
@@ -41,7 +42,8 @@ enum CSVTables {
     SELECT file, line, 'patients', id,
       CASE
         WHEN registration_facility_id IS NOT NULL AND NOT EXISTS (
-          SELECT FROM known_facilities AS f WHERE f.id = pg_temp.import_id('Facility', registration_facility_id)
+          SELECT FROM known_facilities AS f
+          WHERE f.id = pg_temp.import_id('Facility', registration_facility_id)
         ) THEN 'registration_facility_id: the facility is in no file and not stored'
         ELSE 'assigned_facility_id: the facility is in no file and not stored'
       END
@@ -49,10 +51,12 @@ enum CSVTables {
     WHERE EXISTS (
       SELECT FROM (VALUES (registration_facility_id), (assigned_facility_id)) AS g (id)
       WHERE g.id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM known_facilities AS f WHERE f.id = pg_temp.import_id('Facility', g.id))
+        AND NOT EXISTS (
+          SELECT FROM known_facilities AS f WHERE f.id = pg_temp.import_id('Facility', g.id)
+        )
     );
-    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id, hypertensive,
-      died_at, deleted_at)
+    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id,
+      hypertensive, died_at, deleted_at)
     SELECT DISTINCT ON (1) pg_temp.import_id('Patient', id), registered_at,
       pg_temp.import_id('Facility', registration_facility_id),
       pg_temp.import_id('Facility', coalesce(assigned_facility_id, registration_facility_id)),
@@ -76,7 +80,8 @@ enum CSVTables {
     CREATE INDEX ON import_rejects (file, line);
     INSERT INTO ready_\(table) (patient_id, id, facility_id, \(columns))
     SELECT r.patient_uuid, r.uuid,
-      coalesce(pg_temp.import_id('Facility', r.facility_id), p.assigned_facility_id, k.assigned_facility_id),
+      coalesce(pg_temp.import_id('Facility', r.facility_id), p.assigned_facility_id,
+        k.assigned_facility_id),
       \(columns.split(separator: ", ").map { "r." + $0 }.joined(separator: ", "))
     FROM (
       SELECT DISTINCT ON (1, 2) pg_temp.import_id('Patient', patient_id) AS patient_uuid,

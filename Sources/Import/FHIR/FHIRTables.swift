@@ -1,19 +1,22 @@
-/// The SQL of a FHIR import: the raw lines as they were copied, and what they mean (INDICATORS.md, "From FHIR R4 to the
-/// model"). Of two resources with one id the later line counts.
+/// The SQL of a FHIR import: the raw lines as they were copied, and what they mean (INDICATORS.md,
+/// "From FHIR R4 to the model"). Of two resources with one id the later line counts.
 enum FHIRTables {
   static let create = """
     DROP TABLE IF EXISTS pg_temp.raw_organizations, pg_temp.raw_patients, pg_temp.raw_conditions,
-      pg_temp.raw_encounters, pg_temp.raw_observations, pg_temp.encounters, pg_temp.hypertension;
+      pg_temp.raw_encounters, pg_temp.raw_observations, pg_temp.encounters, pg_temp.hypertension,
+      pg_temp.observations;
     CREATE TEMPORARY TABLE raw_organizations (
       file int, line bigint, id text, name text, state text, district text);
     CREATE TEMPORARY TABLE raw_patients (file int, line bigint, id text, died_at timestamptz);
     CREATE TEMPORARY TABLE raw_conditions (
-      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz);
+      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz,
+      retracted boolean);
     CREATE TEMPORARY TABLE raw_encounters (
-      file int, line bigint, id text, patient text, started_at timestamptz, facility text);
+      file int, line bigint, id text, patient text, started_at timestamptz, facility text,
+      deleted boolean);
     CREATE TEMPORARY TABLE raw_observations (
-      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz, systolic int,
-      diastolic int, deleted boolean);
+      file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz,
+      systolic int, diastolic int, deleted boolean);
     """
 
   /// Run in this order.
@@ -27,7 +30,8 @@ enum FHIRTables {
     ANALYZE ready_facilities;
     """
 
-  /// An unknown facility is an error of the encounter and of what refers to it; no facility is none.
+  /// An unknown facility is an error of the encounter and of what refers to it; no facility is
+  /// none.
   private static let encounters = """
     CREATE TEMPORARY TABLE encounters AS
     SELECT e.*, e.facility_id IS NOT NULL
@@ -36,7 +40,8 @@ enum FHIRTables {
     FROM (
       SELECT DISTINCT ON (1) pg_temp.import_id('Encounter', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id, started_at,
-        pg_temp.import_id('Organization', facility) AS facility_id, file, line, id AS text_id
+        pg_temp.import_id('Organization', facility) AS facility_id, deleted, file, line,
+        id AS text_id
       FROM raw_encounters
       ORDER BY 1, file DESC, line DESC
     ) AS e;
@@ -44,12 +49,14 @@ enum FHIRTables {
     CREATE INDEX ON encounters (patient_id, started_at, id);
     ANALYZE encounters;
     INSERT INTO import_rejects
-    SELECT file, line, 'Encounter', text_id, 'serviceProvider: the Organization is in no file and not stored'
+    SELECT file, line, 'Encounter', text_id,
+      'serviceProvider: the Organization is in no file and not stored'
     FROM encounters
     WHERE is_astray;
     """
 
-  /// The earliest of each patient. An encounter that is in no file may have been stored before, as a visit.
+  /// The earliest of each patient that is not taken back. An encounter that is in no file may have
+  /// been stored before, as a visit.
   private static let conditions = """
     CREATE TEMPORARY TABLE hypertension AS
     SELECT DISTINCT ON (c.patient_id) c.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
@@ -57,19 +64,20 @@ enum FHIRTables {
     FROM (
       SELECT DISTINCT ON (1) pg_temp.import_id('Condition', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id,
-        pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at
+        pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at, retracted
       FROM raw_conditions
       ORDER BY 1, file DESC, line DESC
     ) AS c
     LEFT JOIN encounters AS e ON e.id = c.encounter_id
     LEFT JOIN visits AS v ON e.id IS NULL AND v.patient_id = c.patient_id AND v.id = c.encounter_id
+    WHERE NOT c.retracted
     ORDER BY c.patient_id, c.recorded_at, c.id;
     CREATE INDEX ON hypertension (patient_id);
     ANALYZE hypertension;
     """
 
-  /// Registration is the earliest condition's; what it does not say (no date, no encounter) is the earliest encounter's.
-  /// A deletion is this system's and no part of FHIR: it stays.
+  /// Registration is the earliest condition's; what it does not say (no date, no encounter) is the
+  /// earliest encounter's. A deletion is this system's and no part of FHIR: it stays.
   private static let patients = """
     CREATE TEMPORARY TABLE resolved_patients ON COMMIT PRESERVE ROWS AS
     SELECT p.*, h.patient_id IS NOT NULL AS hypertensive, coalesce(h.is_astray, false) AS is_astray,
@@ -77,11 +85,14 @@ enum FHIRTables {
         WHEN h.patient_id IS NULL THEN first.started_at
         ELSE coalesce(h.recorded_at, h.started_at, first.started_at)
       END AS registered_at,
-      CASE WHEN h.patient_id IS NULL THEN first.facility_id ELSE coalesce(h.facility_id, first.facility_id) END
-        AS facility_id,
+      CASE
+        WHEN h.patient_id IS NULL THEN first.facility_id
+        ELSE coalesce(h.facility_id, first.facility_id)
+      END AS facility_id,
       h.patient_id IS NULL AND first.id IS NULL AS has_nothing
     FROM (
-      SELECT DISTINCT ON (1) pg_temp.import_id('Patient', id) AS id, died_at, file, line, id AS text_id
+      SELECT DISTINCT ON (1) pg_temp.import_id('Patient', id) AS id, died_at, file, line,
+        id AS text_id
       FROM raw_patients
       ORDER BY 1, file DESC, line DESC
     ) AS p
@@ -89,7 +100,7 @@ enum FHIRTables {
     LEFT JOIN LATERAL (
       SELECT e.id, e.started_at, e.facility_id
       FROM encounters AS e
-      WHERE e.patient_id = p.id AND NOT e.is_astray
+      WHERE e.patient_id = p.id AND NOT (e.is_astray OR e.deleted)
       ORDER BY e.started_at, e.id
       LIMIT 1
     ) AS first ON true;
@@ -101,9 +112,10 @@ enum FHIRTables {
       END
     FROM resolved_patients
     WHERE is_astray OR has_nothing;
-    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id, hypertensive,
-      died_at, deleted_at)
-    SELECT p.id, p.registered_at, p.facility_id, p.facility_id, p.hypertensive, p.died_at, k.deleted_at
+    INSERT INTO ready_patients (id, registered_at, registration_facility_id, assigned_facility_id,
+      hypertensive, died_at, deleted_at)
+    SELECT p.id, p.registered_at, p.facility_id, p.facility_id, p.hypertensive, p.died_at,
+      k.deleted_at
     FROM resolved_patients AS p
     LEFT JOIN patients AS k ON k.id = p.id
     WHERE NOT (p.is_astray OR p.has_nothing)
@@ -113,42 +125,58 @@ enum FHIRTables {
     ANALYZE ready_patients;
     """
 
-  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored may still arrive.
-  /// A deleted reading is deleted as of its own time, so that the same import again changes nothing.
+  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored
+  /// may still arrive. A deleted reading without values is the stored one.
   private static let readings = """
-    INSERT INTO import_rejects
-    SELECT o.file, o.line, 'Observation', o.id, 'encounter: its Organization is in no file and not stored'
-    FROM raw_observations AS o
-    JOIN encounters AS e ON e.id = pg_temp.import_id('Encounter', o.encounter)
-    WHERE e.is_astray;
-    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, recorded_at, deleted_at)
-    SELECT o.patient_id, o.id,
-      CASE
-        WHEN e.id IS NOT NULL THEN coalesce(e.facility_id, p.assigned_facility_id, k.assigned_facility_id)
-        ELSE coalesce(v.facility_id, p.assigned_facility_id, k.assigned_facility_id)
-      END,
-      o.systolic, o.diastolic, o.recorded_at,
-      CASE WHEN o.deleted THEN coalesce(o.recorded_at, timestamptz '1970-01-01 00:00:00+00') END
+    CREATE TEMPORARY TABLE observations AS
+    SELECT o.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
+      coalesce(e.is_astray, false) AS is_astray
     FROM (
       SELECT DISTINCT ON (1) pg_temp.import_id('Observation', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id,
-        pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at, systolic, diastolic, deleted
+        pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at, systolic, diastolic,
+        deleted, file, line, id AS text_id
       FROM raw_observations
       ORDER BY 1, file DESC, line DESC
     ) AS o
     LEFT JOIN encounters AS e ON e.id = o.encounter_id
-    LEFT JOIN visits AS v ON e.id IS NULL AND v.patient_id = o.patient_id AND v.id = o.encounter_id
+    LEFT JOIN visits AS v ON e.id IS NULL AND v.patient_id = o.patient_id AND v.id = o.encounter_id;
+    ANALYZE observations;
+    UPDATE observations AS o
+    SET (systolic, diastolic, recorded_at)
+      = (b.systolic, b.diastolic, coalesce(o.recorded_at, b.recorded_at))
+    FROM blood_pressures AS b
+    WHERE o.systolic IS NULL AND (b.patient_id, b.id) = (o.patient_id, o.id);
+    INSERT INTO import_rejects
+    SELECT file, line, 'Observation', text_id,
+      CASE
+        WHEN is_astray THEN 'encounter: its Organization is in no file and not stored'
+        ELSE 'status: it is entered-in-error, has no values, and is not stored'
+      END
+    FROM observations
+    WHERE is_astray OR systolic IS NULL;
+    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, recorded_at,
+      deleted_at)
+    SELECT o.patient_id, o.id,
+      coalesce(o.facility_id, p.assigned_facility_id, k.assigned_facility_id),
+      o.systolic, o.diastolic, o.recorded_at, \(deletedAt("o.recorded_at"))
+    FROM observations AS o
     LEFT JOIN ready_patients AS p ON p.id = o.patient_id
     LEFT JOIN patients AS k ON k.id = o.patient_id
-    WHERE NOT coalesce(e.is_astray, false)
+    WHERE NOT (o.is_astray OR o.systolic IS NULL)
     ORDER BY o.patient_id, o.id;
     """
 
   private static let visits = """
-    INSERT INTO ready_visits (patient_id, id, facility_id, visited_at)
-    SELECT patient_id, id, facility_id, started_at
+    INSERT INTO ready_visits (patient_id, id, facility_id, visited_at, deleted_at)
+    SELECT patient_id, id, facility_id, started_at, \(deletedAt("started_at"))
     FROM encounters
     WHERE NOT is_astray
     ORDER BY patient_id, id;
     """
+
+  /// What is deleted is deleted as of its own time, so that the same import again changes nothing.
+  private static func deletedAt(_ time: String) -> String {
+    "CASE WHEN deleted THEN coalesce(\(time), timestamptz '1970-01-01 00:00:00+00') END"
+  }
 }

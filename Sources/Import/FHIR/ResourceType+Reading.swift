@@ -2,84 +2,117 @@
 extension ResourceType {
   private static let snomed = "http://snomed.info/sct"
   private static let loinc = "http://loinc.org"
+  private static let verification = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
   private static let hypertension: Set = ["38341003", "59621000"]
   private static let bloodPressure: Set = ["85354-9", "55284-4"]
+  private static let measured: Set = ["final", "amended", "corrected"]
+  /// The status of what should never have been recorded.
+  private static let error = "entered-in-error"
 
   static func organization(_ resource: FHIR.Organization) throws -> [String?] {
     let address = resource.address?.first
     return [
-      try id(resource.id), resource.name ?? "Unknown", address?.state ?? "Unknown",
-      address?.district ?? address?.city ?? "Unknown",
+      resource.id, said(resource.name) ?? "Unknown", said(address?.state) ?? "Unknown",
+      said(address?.district) ?? said(address?.city) ?? "Unknown",
     ]
   }
 
   static func patient(_ resource: FHIR.Patient) throws -> [String?] {
-    [try id(resource.id), try time(resource.deceasedDateTime, "deceasedDateTime")]
+    [resource.id, try time(resource.deceasedDateTime, "deceasedDateTime")]
   }
 
   static func condition(_ resource: FHIR.Condition) throws -> [String?]? {
     guard resource.code?.has(hypertension, of: snomed) == true else { return nil }
+    let isRetracted =
+      resource.verificationStatus?.has([error, "refuted"], of: verification) == true
     return [
-      try id(resource.id), try patient(resource.subject), resource.encounter?.id(of: "Encounter"),
+      resource.id, try patient(resource.subject), try encounter(resource.encounter),
       try time(resource.recordedDate, "recordedDate")
-        ?? time(resource.onsetDateTime, "onsetDateTime"),
+        ?? time(resource.onsetDateTime, "onsetDateTime"), isRetracted ? "t" : "f",
     ]
   }
 
   static func encounter(_ resource: FHIR.Encounter) throws -> [String?] {
     [
-      try id(resource.id), try patient(resource.subject),
-      try time(resource.period?.start, "period.start"),
-      resource.serviceProvider?.id(of: "Organization"),
+      resource.id, try patient(resource.subject), try time(resource.period?.start, "period.start"),
+      try resource.serviceProvider?.id(of: "Organization", in: "serviceProvider"),
+      resource.status == error ? "t" : "f",
     ]
   }
 
   static func observation(_ resource: FHIR.Observation) throws -> [String?]? {
     guard resource.code?.has(bloodPressure, of: loinc) == true else { return nil }
-    let deleted = resource.status == "entered-in-error"
-    guard deleted || ["final", "amended", "corrected"].contains(resource.status) else { return nil }
+    let isDeleted = resource.status == error
+    guard isDeleted || resource.status.map(measured.contains) == true else { return nil }
+    let (systolic, diastolic) = try pressures(resource, mayBeMissing: isDeleted)
     return [
-      try id(resource.id), try patient(resource.subject), resource.encounter?.id(of: "Encounter"),
-      try time(resource.effectiveDateTime, "effectiveDateTime"),
-      try pressure("8480-6", "systolic", 20...400, in: resource),
-      try pressure("8462-4", "diastolic", 10...300, in: resource), deleted ? "t" : "f",
+      resource.id, try patient(resource.subject), try encounter(resource.encounter),
+      try recordedAt(resource), systolic, diastolic, isDeleted ? "t" : "f",
     ]
   }
 
-  private static func id(_ id: String?) throws -> String {
-    guard let id, !id.isEmpty else { throw FHIR.Reject(id: nil, reason: "id is missing") }
+  /// nil for a text of blanks.
+  private static func said(_ text: String?) -> String? {
+    text?.allSatisfy(\.isWhitespace) == false ? text : nil
+  }
+
+  private static func patient(_ subject: FHIR.Reference?) throws -> String {
+    guard let id = try subject?.id(of: "Patient", in: "subject") else {
+      throw Reject("subject: it is missing")
+    }
     return id
   }
 
-  private static func patient(_ reference: FHIR.Reference?) throws -> String {
-    guard let id = reference?.id(of: "Patient") else {
-      throw FHIR.Reject(id: nil, reason: "subject: expected a reference to a Patient")
-    }
-    return id
+  private static func encounter(_ reference: FHIR.Reference?) throws -> String? {
+    try reference?.id(of: "Encounter", in: "encounter")
+  }
+
+  /// When it was measured, in whichever form that is given, else when it was issued.
+  private static func recordedAt(_ resource: FHIR.Observation) throws -> String? {
+    try time(resource.effectiveDateTime, "effectiveDateTime")
+      ?? time(resource.effectiveInstant, "effectiveInstant")
+      ?? time(resource.effectivePeriod?.start, "effectivePeriod.start")
+      ?? time(resource.issued, "issued")
   }
 
   private static func time(_ text: String?, _ name: String) throws -> String? {
     guard let text else { return nil }
-    guard let time = TimeText.canonical(text) else {
-      throw FHIR.Reject(
-        id: nil, reason: "\(name): expected a date or a time such as 2024-06-30T09:15:00+05:30")
-    }
+    guard let time = TimeText.canonical(text) else { throw Reject("\(name): \(TimeText.expected)") }
     return time
   }
 
+  /// A reading that is entered in error is often left without its values: it must go all the same.
+  private static func pressures(
+    _ resource: FHIR.Observation, mayBeMissing: Bool
+  ) throws -> (String?, String?) {
+    do {
+      return (
+        try pressure(.systolic, "8480-6", in: resource),
+        try pressure(.diastolic, "8462-4", in: resource)
+      )
+    } catch let reject as Reject {
+      guard mayBeMissing else { throw reject }
+      return (nil, nil)
+    }
+  }
+
   private static func pressure(
-    _ code: String, _ name: String, _ range: ClosedRange<Double>, in resource: FHIR.Observation
+    _ pressure: Pressure, _ code: String, in resource: FHIR.Observation
   ) throws -> String {
     let component = resource.component?.first { $0.code?.has([code], of: loinc) == true }
-    guard let value = component?.valueQuantity?.value else {
-      throw FHIR.Reject(id: nil, reason: "\(name): component \(code) has no value")
+    guard let quantity = component?.valueQuantity, let value = quantity.value else {
+      throw Reject("\(pressure): component \(code) has no valueQuantity")
     }
-    let whole = value.rounded(.toNearestOrAwayFromZero)
-    guard range.contains(whole) else {
-      throw FHIR.Reject(
-        id: nil,
-        reason: "\(name): expected \(Int(range.lowerBound)) to \(Int(range.upperBound)) mmHg")
+    guard quantity.isMillimetresOfMercury else {
+      throw Reject("\(pressure): the unit is not mm[Hg]")
     }
-    return String(Int(whole))
+    // `>` and the like: a limit of what the device can tell, and no measurement.
+    guard quantity.comparator == nil else {
+      throw Reject("\(pressure): a value with a comparator is no measurement")
+    }
+    guard let whole = pressure.whole(value) else {
+      throw Reject("\(pressure): \(pressure.expected)")
+    }
+    return String(whole)
   }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What is read of FHIR R4 resources; everything else in them is passed over.
 enum FHIR {
   struct Organization: Decodable {
@@ -19,6 +21,7 @@ enum FHIR {
 
   struct Condition: Decodable {
     var id: String?
+    var verificationStatus: CodeableConcept?
     var code: CodeableConcept?
     var subject: Reference?
     var encounter: Reference?
@@ -28,6 +31,7 @@ enum FHIR {
 
   struct Encounter: Decodable {
     var id: String?
+    var status: String?
     var subject: Reference?
     var period: Span?
     var serviceProvider: Reference?
@@ -40,6 +44,9 @@ enum FHIR {
     var subject: Reference?
     var encounter: Reference?
     var effectiveDateTime: String?
+    var effectiveInstant: String?
+    var effectivePeriod: Span?
+    var issued: String?
     var component: [Component]?
   }
 
@@ -48,7 +55,24 @@ enum FHIR {
     var valueQuantity: Quantity?
   }
 
-  struct Quantity: Decodable { var value: Double? }
+  struct Quantity: Decodable {
+    /// As it is written, which a Double would round before it is rounded to whole mmHg.
+    var value: Decimal?
+    var comparator: String?
+    var unit: String?
+    var system: String?
+    var code: String?
+
+    /// A code of UCUM tells, else the unit; where neither is given it is mmHg. The spellings `mmHg`
+    /// and `mm Hg` are taken for `mm[Hg]`.
+    var isMillimetresOfMercury: Bool {
+      let isUCUM = system == nil || system == "http://unitsofmeasure.org"
+      guard let text = isUCUM ? code ?? unit : unit else { return true }
+      return text.lowercased().filter { !"[] ".contains($0) } == "mmhg"
+    }
+  }
+
+  /// A Period of FHIR; its end does not matter.
   struct Span: Decodable { var start: String? }
 
   struct CodeableConcept: Decodable {
@@ -62,26 +86,5 @@ enum FHIR {
   struct Coding: Decodable {
     var system: String?
     var code: String?
-  }
-
-  struct Reference: Decodable {
-    var reference: String?
-
-    /// The id in `Type/id`, `https://server/fhir/Type/id`, either with `/_history/version`, and `urn:uuid:id`.
-    func id(of type: String) -> String? {
-      guard let reference else { return nil }
-      if reference.hasPrefix("urn:uuid:") { return String(reference.dropFirst(9)) }
-      let parts = reference.split(separator: "/")
-      guard let place = parts.lastIndex(where: { $0 == type }), place + 1 < parts.count else {
-        return nil
-      }
-      return String(parts[place + 1])
-    }
-  }
-
-  /// Why a resource is rejected.
-  struct Reject: Error {
-    let id: String?
-    let reason: String
   }
 }

@@ -1,11 +1,16 @@
-/// A time as FHIR and ISO 8601 write it, as PostgreSQL reads it. What has no offset is local: the session that copies it
-/// is set to the reporting time zone.
+/// A time as FHIR and ISO 8601 write it, as PostgreSQL reads it. What has no offset is local: the
+/// session that copies it is set to the reporting time zone.
 ///
-/// A date, a month or a year alone means its beginning. Any year from 1 to 9999 will do: a wrong time is stored, not
-/// rejected; only what is no time at all is.
+/// A date, a month or a year alone means its beginning. Any year from 1 to 9999 will do: a wrong
+/// time is stored, not rejected; only what is no time at all is.
+///
+/// Nothing moves into a next period: a fraction is cut after the microsecond, and a leap second,
+/// `:60`, is the last microsecond of its minute. PostgreSQL would carry both over.
 enum TimeText {
-  static func canonical(_ text: some StringProtocol) -> String? {
-    var scan = Scan(text.utf8)
+  static let expected = "expected a date or a time such as 2024-06-30T09:15:00+05:30"
+
+  static func canonical(_ text: String) -> String? {
+    var scan = TextScanner(text)
     guard let year = scan.number(4, 1...9999) else { return nil }
     var (month, day, time) = (1, 1, "00:00:00")
     if scan.take("-") {
@@ -14,7 +19,7 @@ enum TimeText {
       if scan.take("-") {
         guard let number = scan.number(2, 1...Self.days(year, month)) else { return nil }
         day = number
-        if scan.take("T") || scan.take("t") || scan.take(" ") {
+        if scan.take(anyOf: "T", "t", " ") != nil {
           guard let clock = scan.clock() else { return nil }
           time = clock
         }
@@ -31,58 +36,47 @@ enum TimeText {
     default: 31
     }
   }
+}
 
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+private func padded(_ number: Int, _ width: Int) -> String {
+  let digits = String(number)
+  return String(repeating: "0", count: max(0, width - digits.count)) + digits
+}
+
+extension TextScanner {
+  /// `hh:mm`, with seconds, their fraction and an offset where they are given.
+  fileprivate mutating func clock() -> String? {
+    guard let hour = number(2, 0...23), take(":"), let minute = number(2, 0...59) else {
+      return nil
+    }
+    var text = "\(padded(hour, 2)):\(padded(minute, 2))"
+    if take(":") {
+      guard let second = number(2, 0...60) else { return nil }
+      var fraction = ""
+      if take(anyOf: ".", ",") != nil {
+        guard let digits = digits() else { return nil }
+        fraction = "." + digits.prefix(6)
+      }
+      text += ":" + (second == 60 ? "59.999999" : padded(second, 2) + fraction)
+    }
+    if isAtEnd { return text }
+    return offset().map { text + $0 }
   }
 
-  private struct Scan {
-    private var rest: ArraySlice<UInt8>
-
-    init(_ text: some Sequence<UInt8>) { rest = Array(text)[...] }
-
-    var isAtEnd: Bool { rest.isEmpty }
-
-    mutating func take(_ character: Unicode.Scalar) -> Bool {
-      guard rest.first == UInt8(ascii: character) else { return false }
-      rest.removeFirst()
-      return true
+  /// `Z`, or hours, minutes and seconds where they are given. Seconds are in what PostgreSQL itself
+  /// writes of years before there were time zones, and such years are stored.
+  private mutating func offset() -> String? {
+    if take(anyOf: "Z", "z") != nil { return "+00" }
+    guard let sign = take(anyOf: "+", "-"), let hours = number(2, 0...14) else { return nil }
+    var text = "\(sign)\(padded(hours, 2))"
+    var parts = 0
+    while !isAtEnd, parts < 2 {
+      _ = take(":")
+      // No place is further from UTC than 14 hours.
+      guard let part = number(2, 0...(hours == 14 ? 0 : 59)) else { return nil }
+      text += ":" + padded(part, 2)
+      parts += 1
     }
-
-    mutating func number(_ width: Int, _ range: ClosedRange<Int>) -> Int? {
-      let digits = rest.prefix(width)
-      guard digits.count == width, digits.allSatisfy({ (0x30...0x39).contains($0) }) else {
-        return nil
-      }
-      rest.removeFirst(width)
-      let number = digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-      return range.contains(number) ? number : nil
-    }
-
-    /// `hh:mm`, with seconds, their fraction and an offset where they are given.
-    mutating func clock() -> String? {
-      guard let hour = number(2, 0...23), take(":"), let minute = number(2, 0...59) else {
-        return nil
-      }
-      var text = "\(padded(hour, 2)):\(padded(minute, 2))"
-      if take(":") {
-        guard let second = number(2, 0...60) else { return nil }
-        text += ":" + padded(second, 2)
-        if take(".") || take(",") {
-          let digits = rest.prefix { (0x30...0x39).contains($0) }
-          guard !digits.isEmpty else { return nil }
-          rest.removeFirst(digits.count)
-          text += "." + String(decoding: digits.prefix(9), as: UTF8.self)
-        }
-      }
-      if take("Z") || take("z") { return text + "+00" }
-      let sign = take("+") ? "+" : take("-") ? "-" : nil
-      guard let sign else { return text }
-      guard let hours = number(2, 0...15) else { return nil }
-      let colon = take(":")
-      let minutes = isAtEnd && !colon ? 0 : number(2, 0...59)
-      return minutes.map { text + "\(sign)\(padded(hours, 2)):\(padded($0, 2))" }
-    }
+    return text
   }
 }

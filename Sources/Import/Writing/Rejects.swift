@@ -2,8 +2,9 @@ import CSV
 import Foundation
 import Postgres
 
-/// The file of what was not imported: `file,line,id,reason`, an id with its kind before it. No value of a patient is in
-/// it. The file is made with the first reject; without one, nothing is touched.
+/// The file of what was not imported: `file,line,id,reason`, an id with its kind before it. No
+/// value of a patient is in it. The file is made with the first reject; without one, nothing is
+/// touched.
 final class Rejects {
   let path: String
   private var file: FileHandle?
@@ -38,7 +39,8 @@ final class Rejects {
     buffer.removeAll(keepingCapacity: true)
   }
 
-  /// Writes what SQL rejected: the rows of `import_rejects`. Returns how many there are of each resource.
+  /// Writes what SQL rejected: the rows of `import_rejects`. Returns how many there are of each
+  /// resource.
   func collect(_ files: [String], from connection: Connection) async throws -> [String: Int] {
     let parser = CSVParser()
     let take: (CSVRecord) throws -> Void = { [self] record in

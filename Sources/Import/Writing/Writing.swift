@@ -3,7 +3,8 @@ import PeriodRollups
 import Postgres
 import RollupStore
 
-/// Writes the ready tables to the source tables, in transactions of ``batch`` rows that keep the rollups right.
+/// Writes the ready tables to the source tables, in transactions of ``batch`` rows that keep the
+/// rollups right.
 struct Writing {
   let store: RollupStore
   let connection: Connection
@@ -41,7 +42,8 @@ struct Writing {
         SET (name, state, district, block, size, updated_at)
           = (excluded.name, excluded.state, excluded.district, excluded.block, excluded.size, now())
         WHERE (f.name, f.state, f.district, f.block, f.size)
-          IS DISTINCT FROM (excluded.name, excluded.state, excluded.district, excluded.block, excluded.size)
+          IS DISTINCT FROM
+            (excluded.name, excluded.state, excluded.district, excluded.block, excluded.size)
         RETURNING xmax = 0 AS is_new
       )
       SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new),
@@ -57,7 +59,8 @@ struct Writing {
 
   private func patients() async throws -> BatchOutcome {
     let columns =
-      "id, registered_at, registration_facility_id, assigned_facility_id, hypertensive, died_at, deleted_at"
+      "id, registered_at, registration_facility_id, assigned_facility_id, hypertensive, died_at, "
+      + "deleted_at"
     return try await batches("ready_patients", "patients") { range in
       try await store.writeSubjects(on: connection, sourcesOnly: sourcesOnly) { tx, staging in
         try await tx.execute(Self.fill(staging, "ready_patients", columns, range))
