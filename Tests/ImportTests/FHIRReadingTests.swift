@@ -79,7 +79,7 @@ import Testing
         given, "\"effectivePeriod\":{\"start\":\"2024-01-08T09:05:00Z\",\"end\":\"2024-02\"}",
         "2024-01-08 09:05:00"
       ),
-      (given, issued, "2024-01-11 00:00:00"), (given, "\(given),\(issued)", "2024-01-10 09:05:00"),
+      (given, issued, "none"), (given, "\(given),\(issued)", "2024-01-10 09:05:00"),
       (given, "\"effectivePeriod\":{}", "none"), (given, "\"effectiveDateTime\":null", "none"),
       (
         given, "\"effectivePeriod\":{\"start\":\"June\"}",

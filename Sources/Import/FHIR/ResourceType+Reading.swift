@@ -67,12 +67,12 @@ extension ResourceType {
     try reference?.id(of: "Encounter", in: "encounter")
   }
 
-  /// When it was measured, in whichever form that is given, else when it was issued.
+  /// When it was measured, in whichever form that is given. When it was issued says nothing of that: a phone
+  /// that synced late would date it into another period.
   private static func recordedAt(_ resource: FHIR.Observation) throws -> String? {
     try time(resource.effectiveDateTime, "effectiveDateTime")
       ?? time(resource.effectiveInstant, "effectiveInstant")
       ?? time(resource.effectivePeriod?.start, "effectivePeriod.start")
-      ?? time(resource.issued, "issued")
   }
 
   private static func time(_ text: String?, _ name: String) throws -> String? {

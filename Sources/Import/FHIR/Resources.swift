@@ -46,7 +46,6 @@ enum FHIR {
     var effectiveDateTime: String?
     var effectiveInstant: String?
     var effectivePeriod: Span?
-    var issued: String?
     var component: [Component]?
   }
 
