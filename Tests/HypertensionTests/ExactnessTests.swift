@@ -66,8 +66,8 @@ import Testing
           UPDATE rollup.blood_pressure_rollups SET systolic = 1 WHERE systolic % 3 = 1;
           UPDATE rollup.visit_rollups SET visited_at = visited_at + interval '1 hour', visit_id = gen_random_uuid()
           WHERE period_type = 'Q';
-          INSERT INTO rollup.blood_pressure_rollups (patient_id, period_type, period_start, recorded_at, blood_pressure_id, systolic, diastolic)
-          VALUES (gen_random_uuid(), 'M', '2024-05-01', '2024-05-02', gen_random_uuid(), 120, 80);
+          INSERT INTO rollup.blood_pressure_rollups (patient_id, period_type, period_start, recorded_at, blood_pressure_id, systolic, diastolic, year, period_name)
+          VALUES (gen_random_uuid(), 'M', '2024-05-01', '2024-05-02', gen_random_uuid(), 120, 80, 2024, '2024-05');
           UPDATE rollup.visit_rollups SET period_start = '2024-12-01' WHERE period_type = 'M' AND period_start = '2024-04-01';
           DELETE FROM rollup.patient_register WHERE registered_month < '2024-04-01';
           UPDATE rollup.patient_register SET died_month = '2000-01-01';

@@ -179,9 +179,12 @@ extension MostRecent {
       r.period_type = \(literal: .init(period.type)) AND r.period_start = \(literal: .init(period.start))
       """
     let rows: SQL =
-      isClosed
-      ? known(where: inPeriod)
-      : "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE \(inPeriod)"
+      // There is nothing before the year 1, which windows of its first months begin in.
+      period.start.year < 1
+      ? "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE false"
+      : isClosed
+        ? known(where: inPeriod)
+        : "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE \(inPeriod)"
     return Statement("", rows).text
   }
 }

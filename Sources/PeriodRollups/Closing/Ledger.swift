@@ -125,7 +125,7 @@ public struct Ledger: Sendable {
       (\(source.exists.sql(of: "s")) AND \(source.time.hasPeriod(in: "s")) AND EXISTS (
         SELECT FROM \(subject.table) AS k
         WHERE \(subject.id.of("k")) = \(source.subject.of("s")) AND \(subject.exists.sql(of: "k"))
-      ))
+      )) IS TRUE
       """
   }
 
@@ -165,7 +165,7 @@ public struct Ledger: Sendable {
     """
     SELECT \(name) AS change, \(source.subject.of("s")) AS subject_id, \(source.id.of("s")) AS row_id,
       \(source.time.instant(of: "s")) AS was_time,
-      \(existed) AND \(source.exists.sql(of: "s")) AND \(source.time.hasPeriod(in: "s")) AS was_counted
+      \(existed) AND \(source.exists.sql(of: "s")) AND (\(source.time.hasPeriod(in: "s"))) IS TRUE AS was_counted
     FROM \(source.table) AS s\(joining)
     WHERE \(condition)
     """

@@ -22,6 +22,14 @@ public struct Explanation: Sendable, CustomStringConvertible {
     var sections: [(String, [Statement])] = [
       ("the tables", rollup.create),
       ("a partition, for 2024-06", rollup.createPartition(of: Self.example)),
+      ("what closed periods could not take", rollup.createLate + [rollup.createGuard]),
+      ("closing 2024-06", [rollup.lock(Self.example)] + rollup.seal(Self.example)),
+      (
+        "restating 2024-06, edition 2",
+        rollup.keep(edition: 1, of: Self.example)
+          + [rollup.lock(Self.example), rollup.unseal(Self.example)]
+          + rollup.takeIn(Self.example) + [rollup.reseal(Self.example)]
+      ),
     ]
     for input in rollup.inputs {
       // Only this rollup: the statements of the write path do all that a source feeds.
@@ -31,10 +39,15 @@ public struct Explanation: Sendable, CustomStringConvertible {
       )
       let name = input.source.name
       let locking = [locks.absence, locks.subjects(.subjects, for: .noKeyUpdate)]
-      let finding = writes.add(.given) + [writes.periods(of: .given)]
+      let ledger = Ledger(alone)
+      let finding =
+        [Doing.change.statement] + writes.add(.given)
+        + [writes.periods(of: .given), ledger.standing(input.source)]
+      let asking = [ledger.closedAmong(.given, input.source), Doing.unannounced.statement]
       func change(_ statement: Statement?) -> [Statement] {
         guard let statement else { return [] }
         return locking + finding + writes.takeAway(.given) + [statement] + writes.add(.given)
+          + asking
       }
       sections += [
         ("\(name): insert, one statement", [writes.insert]),
@@ -60,7 +73,12 @@ public struct Explanation: Sendable, CustomStringConvertible {
         ("\(name): restore", change(writes.restore)),
         ("\(name): reassign to another \(rollup.subject.name)", change(writes.reassign)),
         (
-          "\(name): remove for good", locking + finding + writes.takeAway(.given) + [writes.destroy]
+          "\(name): remove for good",
+          locking + finding + writes.takeAway(.given) + [writes.destroy] + asking
+        ),
+        (
+          "\(name): after any of these, where a period is closed",
+          [rollup.settle(.subjects), ledger.enter(.edit, input.source, before: .given)]
         ),
       ]
     }
