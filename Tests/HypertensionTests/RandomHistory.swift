@@ -40,15 +40,19 @@ struct RandomHistory {
   }
 
   /// One random operation. What a refused one (not found, already there) leaves must be right too.
-  mutating func step() async throws {
+  /// - Returns: which it was, by its number below.
+  @discardableResult
+  mutating func step() async throws -> Int {
+    let number = Int.random(in: 0..<100, using: &random)
     do {
-      try await operate()
+      try await operate(number)
     } catch is WriteError {}
+    return number
   }
 
-  private mutating func operate() async throws {
+  private mutating func operate(_ number: Int) async throws {
     let (patient, other, row) = (pick(patients), pick(patients), pick(rows))
-    switch Int.random(in: 0..<100, using: &random) {
+    switch number {
     case 0..<24: try await store.record(reading())
     case 24..<32: try await store.record(visit())
     case 32..<38: _ = try await store.update(reading())

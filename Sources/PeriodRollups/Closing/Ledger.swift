@@ -171,28 +171,6 @@ public struct Ledger: Sendable {
     """
   }
 
-  /// A merge: what this transaction took out of closed periods for the one subject comes in for the other, but for rows
-  /// that stayed behind.
-  public func enterGiven(_ source: Source) -> Statement {
-    let (from, to) = (
-      Parameter("from_subject", catalog.subject.id.type),
-      Parameter("to_subject", catalog.subject.id.type)
-    )
-    return Statement(
-      "enter in the ledger what the other gets",
-      """
-      INSERT INTO \(Self.table) (change, effect, source, subject_id, row_id, period_type, period_start, occurred_at)
-      SELECT change, 'in', source, \(to), row_id, period_type, period_start, occurred_at
-      FROM \(Self.table) AS l
-      WHERE transaction = pg_current_xact_id() AND subject_id = \(from) AND change = 'merge' AND effect = 'out'
-        AND source = \(literal: .init(codeOf: source)) AND NOT EXISTS (
-          SELECT FROM \(source.table) AS s
-          WHERE \(source.subject.of("s")) = \(from) AND \(source.id.of("s"))::text = l.row_id
-        )
-      ON CONFLICT DO NOTHING
-      """)
-  }
-
   /// The first days of the closed periods among those that rows were in and those that they are in now.
   public func closedAmong(_ rows: RowSet, _ source: Source) -> Statement {
     let rollup = catalog.fed(by: source)[0].0

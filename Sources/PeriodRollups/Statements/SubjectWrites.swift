@@ -125,7 +125,8 @@ public struct SubjectWrites: Sendable {
     }
   }
 
-  /// Gives all source rows of one subject to another. A row whose id the other has already stays behind.
+  /// Gives all source rows of one subject to another, and returns their ids. A row whose id the other has already
+  /// stays behind.
   public var giveRows: [Statement] {
     let (from, to) = (
       Parameter("from_subject", subject.id.type), Parameter("to_subject", subject.id.type)
@@ -141,6 +142,7 @@ public struct SubjectWrites: Sendable {
           SELECT FROM \(source.table) AS o
           WHERE \(source.subject.of("o")) = \(to) AND \(source.id.of("o")) = \(source.id.of("s"))
         )
+        RETURNING \(source.id.of("s"))
         """)
     }
   }

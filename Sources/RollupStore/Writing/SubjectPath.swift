@@ -112,13 +112,22 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
       + store.catalog.sources.map {
         ledger.enter(.merge, $0, before: .subjects(.subjects, existed: .existed))
       }
-    let following =
-      writes.giveRows + writes.dematerialise(.subjects) + writes.rederive(.subjects)
-      + store.catalog.sources.map { ledger.enterGiven($0) }
     let oneAsItWas = one.merging([Parameter.existed.name: Bind(existed)]) { $1 }
+    let given = try await tx.pipeline(
+      store.queries(leaving, oneAsItWas) + store.queries(writes.giveRows, both)
+    ).dropFirst(leaving.count)
+    let following = writes.dematerialise(.subjects) + writes.rederive(.subjects)
+    let entering = try zip(store.catalog.sources, given).map { source, rows in
+      let ids = try rows.map { try $0.decode(Key.self) }
+      return try store.query(
+        ledger.enter(.merge, source, before: .given),
+        [
+          "subject_ids": Bind(ids.map { _ in other }), "row_ids": Bind(ids),
+          "was_time": Bind(Timestamp?.none), "was_counted": Bind(false),
+        ])
+    }
     try await finish(
-      store.queries(leaving, oneAsItWas) + store.queries(following, both), nil, both,
-      existed: existed, in: tx)
+      store.queries(following, both) + entering, nil, both, existed: existed, in: tx)
   }
 
   /// Counts out, changes, counts in, and derives again what depends on the columns.
