@@ -13,18 +13,48 @@ import Testing
   func whatIsWrittenIsInTheRollupOrInTheLedger(seed: UInt64) async throws {
     try await TestDatabase.migrated { database, store in
       let closing = try await history(store, seed: seed)
-      // Open periods, closed ones as known now, and counts with what came late.
-      #expect(try await Backfilling.drift(store.rollups).isEmpty, "seed \(seed)")
-      for chunk in try await store.rollups.chunks(of: 1000, keyedBy: UUID.self) {
-        let drift = try await store.rollups.verify(chunk, in: .all, asKnownNow: true)
-        #expect(drift.isEmpty, "seed \(seed), as known now: \(drift.prefix(5))")
-      }
-      for (edition, fingerprint) in closing.fingerprints {
-        let now = try await Closings.fingerprint(edition, store, last: closing.last)
-        #expect(now == fingerprint, "seed \(seed): \(edition) has changed")
-      }
-      try await LedgerAudit(database.pool, last: closing.last).check("seed \(seed)")
+      try await closing.check(store, "seed \(seed)")
     }
+  }
+
+  /// The server dies in the middle of everything, again and again.
+  @Test(arguments: ExactnessTests.seeds.prefix(3))
+  func whatIsWrittenIsInTheRollupOrInTheLedgerAlsoAfterCrashes(seed: UInt64) async throws {
+    let server = try TestServer(losesCommits: false)
+    let pool = Pool(
+      ConnectionSettings(conninfo: server.address), size: 16, acquireTimeout: .seconds(60))
+    _ = try await Migrator(Rollups.catalog).run(
+      pool, timeZone: "Asia/Kolkata",
+      partitions: Partitions.span(fromYear: 2023, throughYear: 2024))
+    let store = try await Store(pool)
+    var closings = Closings(seed: seed)
+    for round in 0..<4 {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for writer in 0..<4 {
+          let number = seed &* 1000 &+ UInt64(round * 10 + writer)
+          group.addTask {
+            var history = RandomHistory(store, seed: number)
+            for _ in 0..<40 {
+              do { _ = try await history.step() } catch is PostgresError { return }
+            }
+          }
+        }
+        group.addTask {
+          try await Task.sleep(for: .milliseconds(Int.random(in: 30..<500)))
+          try server.crash()
+        }
+        do {
+          try await closings.run(store, pausing: 40)
+        } catch is PostgresError {
+          // It went down with the server: a period is closed, or not begun.
+        }
+        try await group.waitForAll()
+      }
+      try await closings.noteMissing(store)
+    }
+    try await closings.run(store, pausing: 0)
+    try await closings.check(store, "seed \(seed)")
+    await pool.close()
   }
 
   @Test(arguments: ExactnessTests.seeds.prefix(3))
@@ -86,16 +116,17 @@ struct Closings {
 
   init(seed: UInt64) { random = Seeded(seed) }
 
-  mutating func run(_ store: Store) async throws {
+  /// Closes what is open yet of the periods of ``RandomHistory``.
+  mutating func run(_ store: Store, pausing pause: Int = 150) async throws {
     let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
     let periods = ["2024-02", "2024-03", "2024Q1", "2024-04", "2024Q2"].compactMap {
       try? Period(parsing: $0)
     }
-    for period in periods.shuffled(using: &random) {
-      try await Task.sleep(for: .milliseconds(Int.random(in: 0..<150, using: &random)))
+    for period in periods.shuffled(using: &random) where last[period] == nil {
+      try await Task.sleep(for: .milliseconds(Int.random(in: 0...pause, using: &random)))
       try await note(closer.close(period).edition, store)
       if Int.random(in: 0..<2, using: &random) == 0, let other = last.keys.sorted().first {
-        try await Task.sleep(for: .milliseconds(Int.random(in: 0..<100, using: &random)))
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...pause, using: &random)))
         try await note(closer.restate(other, reason: "late phones").edition, store)
       }
     }
@@ -104,6 +135,27 @@ struct Closings {
   private mutating func note(_ edition: Edition, _ store: Store) async throws {
     last[edition.period] = edition.number
     fingerprints[edition] = try await Self.fingerprint(edition, store, last: last)
+  }
+
+  /// Notes the editions that were made although nobody was told.
+  mutating func noteMissing(_ store: Store) async throws {
+    for record in try await store.rollups.editions() where fingerprints[record.edition] == nil {
+      try await note(record.edition, store)
+    }
+  }
+
+  /// Open periods, closed ones as known now, counts with what came late, closed rows and the ledger.
+  func check(_ store: Store, _ seed: String) async throws {
+    #expect(try await Backfilling.drift(store.rollups).isEmpty, "\(seed)")
+    for chunk in try await store.rollups.chunks(of: 1000, keyedBy: UUID.self) {
+      let drift = try await store.rollups.verify(chunk, in: .all, asKnownNow: true)
+      #expect(drift.isEmpty, "\(seed), as known now: \(drift.prefix(5))")
+    }
+    for (edition, fingerprint) in fingerprints {
+      let now = try await Self.fingerprint(edition, store, last: last)
+      #expect(now == fingerprint, "\(seed): \(edition) has changed")
+    }
+    try await LedgerAudit(store.rollups.pool, last: last).check(seed)
   }
 
   /// All that belongs to an edition, as one text.

@@ -3,17 +3,20 @@ import Postgres
 
 /// The server of ``TestCluster``: in a folder in /tmp, without a port, and without waiting for the
 /// disk.
-struct TestServer: Sendable {
+public struct TestServer: Sendable {
   /// The address of the database `postgres`.
-  let address: String
+  public let address: String
+  private let folder: String
   /// Open for as long as this process lives; its end is what the watchdog waits for.
   private let lifeline: FileHandle
 
   /// Blocks for about a second.
-  init() throws {
+  /// - Parameter losesCommits: whether the last commits before a crash may be lost; faster.
+  public init(losesCommits: Bool = true) throws {
     let installation = try Installation.newest()
     let user = try ServerUser.current()
     let folder = try Self.makeFolder(for: user)
+    self.folder = folder
     // Before the server, so that there is never one without a watchdog.
     lifeline = try Self.startWatchdog(folder, installation, user)
     let initialised = try installation.program(
@@ -28,7 +31,7 @@ struct TestServer: Sendable {
       "pg_ctl",
       [
         "start", "--pgdata", "\(folder)/data", "--wait", "--silent",
-        "--options", Self.settings(socketFolder: folder),
+        "--options", Self.settings(socketFolder: folder, losesCommits: losesCommits),
       ], as: user
     ).run(log: URL(filePath: "\(folder)/log"))
     guard started.isSuccess else {
@@ -38,15 +41,27 @@ struct TestServer: Sendable {
     address = "postgresql:///postgres?host=\(folder)&port=5432&user=postgres"
   }
 
+  /// Kills the server's processes at once and starts it again, which takes it through recovery. Blocks for about a
+  /// second.
+  public func crash() throws {
+    let restarted = try Installation.newest().program(
+      "pg_ctl",
+      ["restart", "--pgdata", "\(folder)/data", "--mode", "immediate", "--wait", "--silent"],
+      as: ServerUser.current()
+    ).run(log: URL(filePath: "\(folder)/log"))
+    guard restarted.isSuccess else { throw Failure(output: restarted.output) }
+  }
+
   struct Failure: Error, CustomStringConvertible {
     let output: String
     var description: String { "no server could be started for the tests: \(output)" }
   }
 
-  private static func settings(socketFolder: String) -> String {
+  private static func settings(socketFolder: String, losesCommits: Bool) -> String {
     [
       "listen_addresses=''", "unix_socket_directories=\(socketFolder)", "fsync=off",
-      "full_page_writes=off", "synchronous_commit=off", "max_connections=300",
+      "full_page_writes=off", "synchronous_commit=\(losesCommits ? "off" : "on")",
+      "max_connections=300",
       "max_locks_per_transaction=512", "jit=off", "shared_buffers=128MB", "max_wal_size=2GB",
       "max_prepared_transactions=10",
     ].map { "-c \($0)" }.joined(separator: " ")
