@@ -20,13 +20,22 @@ struct CloseCommand: Command {
   @Flag(help: "Close although the grace is not over.")
   var early = false
 
+  @Option(help: "How many periods are computed at a time.")
+  var workers = 2
+
   @Option(help: "Who closes, for the record. Default: the database role.")
   var author: String?
 
   var databaseDescription: String? { database.described }
 
+  func validate() throws {
+    guard (1...64).contains(workers) else {
+      throw ValidationError("--workers must be between 1 and 64")
+    }
+  }
+
   func execute() async throws {
-    let pool = try await database.pool(size: 2)
+    let pool = try await database.pool(size: workers + 1)
     let store = try await RollupStore(pool, Rollups.catalog)
     let closer = try await Closer(store, author: author)
     if let period = which.period {
@@ -40,14 +49,10 @@ struct CloseCommand: Command {
   private func closeAll(_ closer: Closer) async throws {
     let due = try await closer.due(through: which.through, early: early)
     if due.isEmpty { Terminal.say("no period is due") }
-    for (place, period) in due.enumerated() {
-      do {
-        let outcome = try await closer.close(period, early: early)
-        Terminal.say("\(place + 1) of \(due.count): \(Terminal.line(outcome))")
-      } catch Closing.Refusal.alreadyClosed(let period, _) {
-        // Another closing came first.
-        Terminal.say("\(place + 1) of \(due.count): \(period) is closed already")
-      }
+    let places = Dictionary(uniqueKeysWithValues: zip(due, 1...))
+    try await closer.close(due, early: early, workers: workers) { period, outcome in
+      let line = outcome.map(Terminal.line) ?? "\(period) is closed already"
+      Terminal.say("\(places[period] ?? 0) of \(due.count): \(line)")
     }
   }
 }

@@ -53,8 +53,7 @@ public struct CarePublication: Publication {
           CREATE TEMPORARY TABLE care_lines ON COMMIT DROP AS
           \(lines)
           """.replacing("$1::uuid[] IS NOT NULL", with: "true")))
-    try await tx.script(
-      "CREATE INDEX ON care_lines (patient_id); ANALYZE care_lines;")
+    try await tx.execute("ANALYZE care_lines")
     try await insertFigures(edition, nil, in: tx)
     try await insertPatients(edition, nil, in: tx)
   }

@@ -77,9 +77,47 @@ public struct Closer: Sendable {
   /// - Throws: ``Closing/Refusal``.
   @discardableResult
   public func close(_ period: Period, early: Bool = false) async throws -> Outcome {
+    try await close(period, early: early, turn: {})
+  }
+
+  /// Closes many, several at a time: while one is entered the next are computed. They are entered in the order given.
+  /// - Parameters:
+  ///   - workers: how many are computed at a time, each on a connection of its own.
+  ///   - progress: called for each in order; an outcome of nil says that another closing came first.
+  /// - Throws: what the first that failed threw; those before it are closed, those after it are not.
+  public func close(
+    _ periods: [Period], early: Bool = false, workers: Int,
+    progress: @Sendable @escaping (Period, Outcome?) -> Void
+  ) async throws {
+    let turns = Turns()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (place, period) in periods.enumerated() {
+        if place >= max(1, workers) { try await group.next() }
+        group.addTask {
+          do {
+            let outcome = try await close(
+              period, early: early, turn: { try await turns.wait(for: place) })
+            progress(period, outcome)
+          } catch Closing.Refusal.alreadyClosed {
+            try await turns.wait(for: place)
+            progress(period, nil)
+          } catch {
+            await turns.stop()
+            throw error
+          }
+          await turns.next()
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  private func close(
+    _ period: Period, early: Bool, turn: () async throws -> Void
+  ) async throws -> Outcome {
     let (today, grace) = try await calendar()
     try Closing.check(period, on: today, grace: grace, early: early)
-    return try await publish(period) { editions throws(Closing.Refusal) in
+    return try await publish(period, turn: turn) { editions throws(Closing.Refusal) in
       if let last = editions.last { throw .alreadyClosed(period, edition: last) }
       return nil
     }
@@ -92,7 +130,7 @@ public struct Closer: Sendable {
     guard reason.contains(where: { !$0.isWhitespace }) else {
       throw Closing.Refusal.noReason(period)
     }
-    return try await publish(period) { editions throws(Closing.Refusal) in
+    return try await publish(period, turn: {}) { editions throws(Closing.Refusal) in
       if editions.isEmpty { throw .open(period) }
       return reason
     }
@@ -100,9 +138,12 @@ public struct Closer: Sendable {
 
   // MARK: Steps
 
-  /// - Parameter check: given the editions there are, says the reason of a restatement, or refuses.
+  /// - Parameters:
+  ///   - turn: waits until this closing may be entered.
+  ///   - check: given the editions there are, says the reason of a restatement, or refuses.
   private func publish(
-    _ period: Period, _ check: ([Int]) throws(Closing.Refusal) -> String?
+    _ period: Period, turn: () async throws -> Void,
+    _ check: ([Int]) throws(Closing.Refusal) -> String?
   ) async throws -> Outcome {
     if let span = PeriodSpan(from: period, through: period) {
       _ = try await store.pool.withConnection {
@@ -112,8 +153,6 @@ public struct Closer: Sendable {
     var lockedAt = ContinuousClock.now
     let (edition, digest) = try await store.pool.transaction(.readCommitted, retrying: .batch) {
       tx in
-      // One closing at a time: the chain of digests has one end.
-      try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
       let before = try await RollupStore.editions(in: tx).map(\.edition).filter {
         $0.period == period
       }
@@ -129,6 +168,10 @@ public struct Closer: Sendable {
       }
       if reason != nil { try await keep(edition, in: tx) }
 
+      try await turn()
+      // One closing at a time is entered: the chain of digests has one end. Of two that close the same period the second
+      // meets the first's rows, begins again, and finds it closed.
+      try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
       try await lock(period, in: tx)
       lockedAt = .now
       if reason != nil { try await takeIn(edition, in: tx) }
