@@ -4,6 +4,7 @@ import Foundation
 import Hypertension
 import PeriodRollups
 import Reports
+import RollupStore
 
 /// `report district-bp`.
 struct DistrictBPCommand: Command {
@@ -46,6 +47,30 @@ struct DistrictBPCommand: Command {
     })
   var controlledBelow: ControlLimits = .standard
 
+  @Option(help: "An edition of a closed period. Default: the last.")
+  var edition: Int?
+
+  @Flag(help: "Of a closed period the figures as they would be today.")
+  var asKnownNow = false
+
+  @Flag(help: "Of a closed period the published figures, those of today and the difference.")
+  var compare = false
+
+  @Option(
+    help: "The patients behind a figure, such as controlled or missed_visit.",
+    transform: { text in
+      if let indicator = Indicator(rawValue: text) { return indicator }
+      let names = Indicator.allCases.map(\.rawValue)
+      let near = nearest(to: text, among: names)
+      throw ValidationError(
+        "'\(text)' is not a figure. "
+          + (near.isEmpty
+            ? "They are \(names.joined(separator: ", "))."
+            : "Near it: \(near.joined(separator: ", ")).")
+      )
+    })
+  var patients: Indicator?
+
   @Flag(help: "Leave text in CSV as it is that a spreadsheet would take for a formula.")
   var raw = false
 
@@ -55,6 +80,13 @@ struct DistrictBPCommand: Command {
     guard (quarter == nil) != (month == nil) else {
       throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
     }
+    guard [edition != nil, asKnownNow].filter({ $0 }).count < 2 else {
+      throw ValidationError("--edition is as published, --as-known-now is not: name one of them")
+    }
+    guard [compare, patients != nil].filter({ $0 }).count < 2, !(compare && asKnownNow) else {
+      throw ValidationError(
+        "--compare shows figures as published and as known now; it goes with --edition only")
+    }
   }
 
   func execute() async throws {
@@ -62,14 +94,22 @@ struct DistrictBPCommand: Command {
     let pool = try await database.pool(size: 1)
     let table: ReportTable
     do {
-      table = try await DistrictBP(
-        period, district: district, state: state, limits: controlledBelow
-      ).make(pool)
+      let view =
+        edition.map { DistrictBP.View.edition($0) } ?? (asKnownNow ? .knownNow : .published)
+      let report = DistrictBP(
+        period, district: district, state: state, limits: controlledBelow, view: view)
+      if let patients {
+        table = try await report.patients(patients, pool)
+      } else if compare {
+        table = try await report.compare(pool)
+      } else {
+        table = try await report.make(pool)
+      }
     } catch let error as DistrictBP.UnknownRegion {
       throw Failure.usage(error.description)
     }
     await pool.close()
-    if table.rows.allSatisfy(\.isZero) {
+    if patients == nil, table.rows.allSatisfy(\.isZero) {
       Terminal.say(
         "no data: nobody is registered and nothing was recorded up to the end of \(period)")
     }

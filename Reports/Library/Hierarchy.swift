@@ -84,7 +84,7 @@ struct Hierarchy: Sendable {
     ]
   }
 
-  private static func byCodePoints(_ a: String, _ b: String) -> Bool {
+  static func byCodePoints(_ a: String, _ b: String) -> Bool {
     a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)
   }
 

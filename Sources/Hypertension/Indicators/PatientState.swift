@@ -23,27 +23,43 @@ public struct PatientState: OptionSet, Hashable, Sendable {
   public static let new = PatientState(rawValue: 256)
 }
 
-/// A patient behind the figures of a period: the state, and the most recent reading of the last three months.
-///
-/// One reading is enough. The windows of a period that is over end together, so a reading that is the most recent of
-/// three months is also the most recent of every shorter window that it lies in, and one that does not lie in it says
-/// that the window has none.
-public struct PatientLine: Hashable, Sendable {
-  public let state: PatientState
-  /// mmHg; nil without a reading.
-  public let systolic: Int?
-  /// mmHg; nil without a reading.
-  public let diastolic: Int?
+/// A blood pressure in mmHg.
+public struct Pressure: Hashable, Sendable {
+  public let systolic: Int
+  public let diastolic: Int
 
-  public init(_ state: PatientState, systolic: Int?, diastolic: Int?) {
-    self.state = state
+  public init(systolic: Int, diastolic: Int) {
     self.systolic = systolic
     self.diastolic = diastolic
   }
 
-  private func isControlled(_ limits: ControlLimits) -> Bool? {
-    guard let systolic, let diastolic else { return nil }
-    return systolic < limits.systolic && diastolic < limits.diastolic
+  func isControlled(_ limits: ControlLimits) -> Bool {
+    systolic < limits.systolic && diastolic < limits.diastolic
+  }
+}
+
+/// A patient behind the figures of a period: the state, and the most recent reading of each window.
+public struct PatientLine: Hashable, Sendable {
+  public let state: PatientState
+  /// The most recent reading of the last three months.
+  public let recent: Pressure?
+  let inPeriod: Pressure?
+  let inCohortWindow: Pressure?
+
+  init(_ state: PatientState, recent: Pressure?, inPeriod: Pressure?, inCohortWindow: Pressure?) {
+    self.state = state
+    self.recent = recent
+    self.inPeriod = inPeriod
+    self.inCohortWindow = inCohortWindow
+  }
+
+  /// As an edition has it. One reading is enough: the windows of a period that is over end together, so a reading that is
+  /// the most recent of three months is also the most recent of every shorter window that it lies in, and one that does
+  /// not lie in it says that the window has none.
+  public init(published state: PatientState, _ reading: Pressure?) {
+    self.init(
+      state, recent: reading, inPeriod: state.contains(.readInPeriod) ? reading : nil,
+      inCohortWindow: state.contains(.readInCohortWindow) ? reading : nil)
   }
 
   private var isUnderCare: Bool { !state.contains(.dead) && state.contains(.caredFor) }
@@ -54,12 +70,14 @@ public struct PatientLine: Hashable, Sendable {
     if state.contains(.new) { all.insert(.newRegistrations) }
     all.insert(state.contains(.dead) ? .dead : .assignedPatients)
     if !state.contains(.dead) { all.insert(isUnderCare ? .underCare : .lostToFollowUp) }
-    if state.contains(.readInPeriod), let controlled = isControlled(limits) {
-      all.formUnion([.patientsWithBP, controlled ? .bpControlled : .bpUncontrolled])
+    if let inPeriod {
+      all.formUnion([
+        .patientsWithBP, inPeriod.isControlled(limits) ? .bpControlled : .bpUncontrolled,
+      ])
     }
     if isUnderCare, state.contains(.adjusted) {
       all.insert(.denominator)
-      switch (state.contains(.visited), isControlled(limits)) {
+      switch (state.contains(.visited), recent?.isControlled(limits)) {
       case (false, _): all.insert(.missedVisit)
       case (true, nil): all.insert(.visitedNoBP)
       case (true, .some(let controlled)): all.insert(controlled ? .controlled : .uncontrolled)
@@ -67,8 +85,7 @@ public struct PatientLine: Hashable, Sendable {
     }
     if state.contains(.inCohort) {
       all.insert(.cohortRegistered)
-      let reading = state.contains(.readInCohortWindow) ? isControlled(limits) : nil
-      switch (state.contains(.cohortVisited), reading) {
+      switch (state.contains(.cohortVisited), inCohortWindow?.isControlled(limits)) {
       case (false, _): all.insert(.cohortMissedVisit)
       case (true, nil): all.insert(.cohortVisitedNoBP)
       case (true, .some(let controlled)):

@@ -285,5 +285,5 @@ public struct Closer: Sendable {
 }
 
 extension CalendarDate {
-  init(_ day: CalendarDay) { self.init(daysSince1970: Int(day.daysSince2000) + 10_957) }
+  public init(_ day: CalendarDay) { self.init(daysSince1970: Int(day.daysSince2000) + 10_957) }
 }

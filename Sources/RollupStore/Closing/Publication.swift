@@ -68,7 +68,8 @@ extension RollupStore {
     try await editions().filter { $0.edition.period == period }
   }
 
-  static func editions(in tx: borrowing Transaction) async throws -> [EditionRecord] {
+  /// As ``editions()``, in the snapshot of a transaction.
+  public static func editions(in tx: borrowing Transaction) async throws -> [EditionRecord] {
     try await tx.query(Query(text: Self.records)).compactMap(Self.record)
   }
 

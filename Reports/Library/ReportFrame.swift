@@ -1,0 +1,89 @@
+import Hypertension
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// What a report says of itself: the day it is, and whether its period is closed.
+struct ReportFrame: Sendable {
+  let period: Period
+  let today: CalendarDate
+  let grace: Grace
+  let closed: Set<Period>
+  /// The edition that is asked for; nil of an open period.
+  let edition: EditionRecord?
+  /// Whether the figures are those of today although the period is closed.
+  private(set) var isKnownNow: Bool
+
+  /// - Throws: ``Closing/Refusal``, ``DeploymentError/notMigrated``.
+  init(
+    _ period: Period, _ view: DistrictBP.View, today: CalendarDate?, _ tx: borrowing Transaction
+  ) async throws {
+    do {
+      // Compiling a plan takes longer than running it; a whole programme's hash tables stay in memory.
+      let answers = try await tx.pipeline([
+        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'",
+        """
+        SELECT (now() AT TIME ZONE time_zone)::date, month_grace_days, quarter_grace_days
+        FROM rollup.deployment
+        """,
+      ])
+      guard let row = answers[2].first else { throw DeploymentError.notMigrated }
+      let (now, month, quarter) = try row.decode((CalendarDay, Int, Int).self)
+      self.today = today ?? CalendarDate(now)
+      grace = Grace(month: month, quarter: quarter)
+    } catch let error as PostgresError
+      where error.sqlState == .undefinedTable || error.sqlState == .invalidSchemaName
+    {
+      throw DeploymentError.notMigrated
+    }
+    let all = try await RollupStore.editions(in: tx)
+    self.period = period
+    closed = Set(all.map(\.edition.period))
+    edition = try Self.edition(view, of: period, among: all)
+    isKnownNow = view == .knownNow
+  }
+
+  private static func edition(
+    _ view: DistrictBP.View, of period: Period, among all: [EditionRecord]
+  ) throws(Closing.Refusal) -> EditionRecord? {
+    let mine = all.filter { $0.edition.period == period }
+    guard case .edition(let number) = view else { return mine.last }
+    guard let last = mine.last else { throw .open(period) }
+    guard let asked = mine.first(where: { $0.edition.number == number }) else {
+      throw .noSuchEdition(period, number, last: last.edition.number)
+    }
+    return asked
+  }
+
+  var asKnownNow: ReportFrame {
+    var frame = self
+    frame.isKnownNow = true
+    return frame
+  }
+
+  /// The edition whose figures are read; nil when they are counted.
+  var published: Edition? { isKnownNow ? nil : edition?.edition }
+
+  var evaluation: Evaluation { Evaluation(period, today: today) }
+
+  private var status: String {
+    edition == nil ? "open" : isKnownNow ? "known now" : "closed"
+  }
+
+  var statusCells: [ReportTable.Cell] {
+    [.text(status), .integer(edition?.edition.number ?? 0)]
+  }
+
+  /// What a reader should know of the figures' standing.
+  var facts: [(name: String, value: String)] {
+    let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]
+    guard let edition else {
+      return standing + [("figures", "can still change; closes on \(grace.closes(period))")]
+    }
+    let reason = edition.reason.map { [("reason", $0)] } ?? []
+    return standing + [
+      ("closed_at", edition.closedAt.description), ("digest", edition.digest),
+      ("definitions", "\(edition.definitions)"), ("time_zone", edition.timeZone),
+    ] + reason
+  }
+}

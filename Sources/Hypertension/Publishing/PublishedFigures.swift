@@ -1,0 +1,182 @@
+import Foundation
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// A facility as an edition has it.
+public struct PublishedFacility: Hashable, Sendable {
+  /// nil for patients that have none.
+  public let id: UUID?
+  public let name: String
+  public let state: String
+  public let district: String
+  public let block: String?
+  public let isDeleted: Bool
+}
+
+/// The figures of an edition, as they were published.
+public struct PublishedFigures: Sendable {
+  public let edition: Edition
+  /// Only of this state, and of this district; nil for all. Letter case does not matter.
+  public let state: String?
+  public let district: String?
+
+  public init(_ edition: Edition, state: String?, district: String?) {
+    self.edition = edition
+    self.state = state
+    self.district = district
+  }
+
+  public func run(_ tx: borrowing Transaction) async throws -> [(PublishedFacility, CareFigures)] {
+    let query = Query(
+      text: """
+        SELECT facility_id, facility, state, district, block, is_deleted, \(CarePublication.countColumns.joined(separator: ", "))
+        FROM rollup.published_figures
+        WHERE \(edition.condition) AND ($1::text IS NULL OR lower(state) = lower($1))
+          AND ($2::text IS NULL OR lower(district) = lower($2))
+        """, binds: [Bind(state), Bind(district)])
+    return try await tx.query(query).map { row in
+      var figures = CareFigures()
+      for (place, count) in CareFigures.counts.enumerated() {
+        figures[keyPath: count] = try row.decode(place + 6, as: Int.self)
+      }
+      return (try Self.facility(row), figures)
+    }
+  }
+
+  /// The names of the states and districts of the edition, for a message that there is no such one.
+  public func regions(_ tx: borrowing Transaction) async throws -> [(
+    state: String, district: String
+  )] {
+    try await tx.query(
+      Query(
+        text: """
+          SELECT DISTINCT state, district FROM rollup.published_figures WHERE \(edition.condition)
+          """)
+    ).map { try $0.decode((String, String).self) }
+  }
+
+  private static func facility(_ row: Row) throws -> PublishedFacility {
+    PublishedFacility(
+      id: try row.decode(0, as: UUID?.self), name: try row.decode(1, as: String.self),
+      state: try row.decode(2, as: String.self), district: try row.decode(3, as: String.self),
+      block: try row.decode(4, as: String?.self), isDeleted: try row.decode(5, as: Bool.self))
+  }
+}
+
+/// A patient behind the figures, with the facilities that count for them.
+public struct ListedPatient: Hashable, Sendable {
+  public let id: UUID
+  public let registrationFacility: UUID?
+  public let assignedFacility: UUID?
+  public let line: PatientLine
+}
+
+/// The patients of an edition, as they were published.
+public struct PublishedPatients: Sendable {
+  public let edition: Edition
+  /// Only those registered at or assigned to these; nil for all.
+  public let facilities: [UUID]?
+
+  public init(_ edition: Edition, facilities: [UUID]?) {
+    self.edition = edition
+    self.facilities = facilities
+  }
+
+  public func run(_ tx: borrowing Transaction) async throws -> [ListedPatient] {
+    let query = Query(
+      text: """
+        SELECT registration_facility_id, assigned_facility_id, state, patient_ids, systolic, diastolic
+        FROM rollup.published_patients
+        WHERE \(edition.condition) AND ($1::uuid[] IS NULL OR assigned_facility_id = ANY ($1)
+          OR registration_facility_id = ANY ($1))
+        """, binds: [Bind(facilities)])
+    return try await tx.query(query).flatMap { row in
+      let state = PatientState(rawValue: try row.decode(2, as: Int.self))
+      let (registration, assigned) = (
+        try row.decode(0, as: UUID?.self), try row.decode(1, as: UUID?.self)
+      )
+      let systolic = try row.decode(4, as: [Int16?]?.self)
+      let diastolic = try row.decode(5, as: [Int16?]?.self)
+      return try row.decode(3, as: [UUID].self).enumerated().map { place, id in
+        ListedPatient(
+          id: id, registrationFacility: registration, assignedFacility: assigned,
+          line: PatientLine(
+            published: state, Pressure(systolic?[place], diastolic?[place])))
+      }
+    }
+  }
+
+  /// The figures of each facility, counted from the patients with other limits.
+  public func figures(_ limits: ControlLimits, _ tx: borrowing Transaction) async throws
+    -> [UUID?: CareFigures]
+  {
+    var figures: [UUID?: CareFigures] = [:]
+    for patient in try await run(tx) {
+      figures[patient.assignedFacility, default: CareFigures()].count(
+        patient.line, limits, atRegistration: false)
+      guard let registration = patient.registrationFacility else { continue }
+      figures[registration, default: CareFigures()].count(
+        patient.line, limits, atRegistration: true)
+    }
+    return figures
+  }
+}
+
+/// The patients behind the figures of a period as they are now.
+public struct LivePatients: Sendable {
+  public let evaluation: Evaluation
+  public let closed: Set<Period>
+
+  public init(_ evaluation: Evaluation, closed: Set<Period>) {
+    self.evaluation = evaluation
+    self.closed = closed
+  }
+
+  public func run(_ tx: borrowing Transaction) async throws -> [ListedPatient] {
+    let states = CareStates(evaluation: evaluation, closed: closed, scope: .everybody)
+    return try await tx.query(Query(text: states.query, binds: [Bind([UUID]())])).map { row in
+      var state: PatientState = []
+      for (place, bit) in Self.bits where try row.decode(place, as: Bool.self) {
+        state.insert(bit)
+      }
+      func pressure(_ place: Int) throws -> Pressure? {
+        Pressure(
+          try row.decode(place, as: Int32?.self), try row.decode(place + 1, as: Int32?.self))
+      }
+      return ListedPatient(
+        id: try row.decode(0, as: UUID.self),
+        registrationFacility: try row.decode(1, as: UUID?.self),
+        assignedFacility: try row.decode(2, as: UUID?.self),
+        line: PatientLine(
+          state, recent: try pressure(11), inPeriod: try pressure(13),
+          inCohortWindow: try pressure(15)))
+    }
+  }
+
+  /// Where ``CareStates/query`` has them; the fifth of its booleans, a visit within the period, is not a state.
+  private static let bits: [(Int, PatientState)] = [
+    (3, .new), (4, .dead), (5, .caredFor), (6, .adjusted), (7, .visited), (9, .inCohort),
+    (10, .cohortVisited),
+  ]
+}
+
+extension Pressure {
+  init?(_ systolic: (some BinaryInteger)?, _ diastolic: (some BinaryInteger)?) {
+    guard let systolic, let diastolic else { return nil }
+    self.init(systolic: Int(systolic), diastolic: Int(diastolic))
+  }
+
+  fileprivate init?(_ systolic: Int16??, _ diastolic: Int16??) {
+    guard case .some(.some(let systolic)) = systolic, case .some(.some(let diastolic)) = diastolic
+    else { return nil }
+    self.init(systolic: Int(systolic), diastolic: Int(diastolic))
+  }
+}
+
+extension Edition {
+  /// Numbers, a code and a day that the calendar computed.
+  fileprivate var condition: String {
+    "period_type = '\(period.type.code)' AND period_start = '\(period.start)' AND edition = \(number)"
+  }
+}
