@@ -62,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Commands", "Hypertension", "Import", "RollupStore", "Postgres",
+        "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -45,6 +45,8 @@ CREATE TABLE rollup.edition_regions (
   edition integer NOT NULL,
   state text NOT NULL,
   district text NOT NULL,
+  -- Of the published figures alone, which anyone can recompute from the published file.
+  figures bytea,
   digest bytea NOT NULL,
   PRIMARY KEY (period_type, period_start, edition, state, district)
 );

@@ -1,4 +1,5 @@
 -- What closing publishes of the hypertension programme: each facility's figures, and the patients behind them.
+-- A facility has a row when a report prints one: while it exists, or has something to count.
 
 CREATE TABLE rollup.published_figures (
   period_type "char" NOT NULL,
@@ -11,7 +12,6 @@ CREATE TABLE rollup.published_figures (
   district text NOT NULL,
   block text,
   size text,
-  is_deleted boolean NOT NULL,
   cumulative_registrations bigint NOT NULL,
   new_registrations bigint NOT NULL,
   assigned_patients bigint NOT NULL,

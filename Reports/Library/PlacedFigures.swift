@@ -79,7 +79,7 @@ struct PlacedFigures: Sendable {
     places = rows.map { facility, _ in
       Place(
         id: facility.id, name: facility.name, state: facility.state, district: facility.district,
-        block: facility.block, isDeleted: facility.isDeleted)
+        block: facility.block, isDeleted: false)
     }
     includesStrangers = false
     let asPublished = Dictionary(uniqueKeysWithValues: rows.map { ($0.0.id, $0.1) })

@@ -12,6 +12,7 @@ struct RollupCommand: AsyncParsableCommand {
       """,
     subcommands: [
       DatabaseCommand.self, MigrateCommand.self, ImportCommand.self, SampleDataCommand.self,
-      CloseCommand.self, RestateCommand.self, ExplainCommand.self, VerifyCommand.self,
+      CloseCommand.self, RestateCommand.self, DigestCommand.self, ExplainCommand.self,
+      VerifyCommand.self,
     ])
 }

@@ -18,6 +18,15 @@ struct VerifyCommand: Command {
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var span: SpanOptions
 
+  @Flag(
+    help:
+      "Verify the closed periods: rows, digests, the chain and the guard. Ends at the first that differs."
+  )
+  var closed = false
+
+  @Flag(help: "With --closed: list all that differs.")
+  var all = false
+
   @Option(help: "How many patients are compared at a time.")
   var chunk = 5_000
 
@@ -33,6 +42,7 @@ struct VerifyCommand: Command {
   func execute() async throws {
     let pool = try await database.pool()
     let store = try await RollupStore(pool, Rollups.catalog)
+    if closed { return try await verifyClosed(store) }
     let span = try span.span(from: PeriodSpan.all.first, to: PeriodSpan.all.last)
     let chunks = try await store.chunks(of: chunk, keyedBy: UUID.self)
     let progress = Progress("verifying", total: chunks.count, unit: "chunks")
@@ -54,6 +64,31 @@ struct VerifyCommand: Command {
       throw ExitCode(1)
     }
     Terminal.say("the rollups equal the sources (\(span == .all ? "all periods" : "\(span)"))")
+  }
+}
+
+extension VerifyCommand {
+  private func verifyClosed(_ store: RollupStore) async throws {
+    let editions = try await store.editions()
+    let progress = Progress("verifying", total: editions.count, unit: "editions")
+    var found = 0
+    try await ClosedVerification(store, publishing: CarePublication()).run(
+      progress: { _ in progress.advance(by: 1) },
+      found: { finding in
+        found += 1
+        Terminal.print("\(finding)")
+        return all
+      })
+    progress.finish()
+    await store.pool.close()
+    guard found == 0 else {
+      Terminal.say(
+        all
+          ? "\(found.grouped) things are not as they were published"
+          : "this is the first that is not as it was published; --all lists the rest")
+      throw ExitCode(1)
+    }
+    Terminal.say("all \(editions.count.grouped) editions are as they were published")
   }
 }
 

@@ -18,6 +18,9 @@ public struct CarePublication: Publication {
         columns: Self.facilityColumns + Self.countColumns.map { Column(Identifier($0), .bigint) },
         place: Self.facilityID),
       EditionPart(
+        "sizes", published: "rollup.published_figures",
+        columns: [Self.facilityID, Column("size", .text)], place: Self.facilityID),
+      EditionPart(
         "patients", published: "rollup.published_patients",
         columns: [
           Self.registrationFacilityID, Self.assignedFacilityID, Column("state", .integer),
@@ -30,7 +33,7 @@ public struct CarePublication: Publication {
   public var places: EditionPlaces {
     EditionPlaces(
       "rollup.published_figures", place: Self.facilityID, state: Column("state", .text),
-      district: Column("district", .text))
+      district: Column("district", .text), figures: parts[0])
   }
 
   private static let facilityID = Column("facility_id", .uuid)
@@ -38,7 +41,7 @@ public struct CarePublication: Publication {
   private static let assignedFacilityID = Column("assigned_facility_id", .uuid)
   private static let facilityColumns = [
     facilityID, Column("facility", .text), Column("state", .text), Column("district", .text),
-    Column("block", .text), Column("size", .text), Column("is_deleted", .boolean),
+    Column("block", .text),
   ]
   /// The counts in the order of ``CareFigures/counts``.
   static let countColumns = Indicator.allCases.filter { $0 != .denominator }.map(\.rawValue)
@@ -184,7 +187,7 @@ public struct CarePublication: Publication {
       Query(
         text: """
           INSERT INTO rollup.published_figures (period_type, period_start, edition,
-            \((Self.facilityColumns.map(\.name.name) + columns).joined(separator: ", ")))
+            size, \((Self.facilityColumns.map(\.name.name) + columns).joined(separator: ", ")))
           WITH places AS (
             SELECT f.id::uuid AS facility_id, f.name AS facility, f.state, f.district, nullif(f.block, '') AS block, f.size,
               f.deleted_at IS NOT NULL AS is_deleted
@@ -197,8 +200,8 @@ public struct CarePublication: Publication {
             ) AS l
             WHERE NOT EXISTS (SELECT FROM facilities AS f WHERE f.id = l.id)
           )
-          SELECT $1::"char", $2::date, $3::integer, p.facility_id, p.facility, p.state, p.district, p.block, p.size,
-            p.is_deleted, \(counts.joined(separator: ", "))
+          SELECT $1::"char", $2::date, $3::integer, p.size, p.facility_id, p.facility, p.state, p.district, p.block,
+            \(counts.joined(separator: ", "))
           FROM places AS p
           LEFT JOIN (
             SELECT l.registration_facility_id AS id, count(*) AS cumulative_registrations,
@@ -207,11 +210,12 @@ public struct CarePublication: Publication {
             GROUP BY 1
           ) AS r ON r.id = p.facility_id
           LEFT JOIN (
-            SELECT l.assigned_facility_id AS id, \(assigned.joined(separator: ",\n      "))
+            SELECT l.assigned_facility_id AS id, true AS found, \(assigned.joined(separator: ",\n      "))
             FROM care_lines AS l
             GROUP BY 1
           ) AS a ON a.id IS NOT DISTINCT FROM p.facility_id
-          WHERE $4::text[] IS NULL OR coalesce(p.facility_id::text, '') = ANY ($4)
+          WHERE (NOT p.is_deleted OR r.id IS NOT NULL OR a.found)
+            AND ($4::text[] IS NULL OR coalesce(p.facility_id::text, '') = ANY ($4))
           """, binds: key(edition) + [Bind(places)]))
   }
 
@@ -234,6 +238,28 @@ public struct CarePublication: Publication {
           WHERE $4::text[] IS NULL OR coalesce(l.assigned_facility_id::text, '') = ANY ($4)
           GROUP BY l.registration_facility_id, l.assigned_facility_id, l.state
           """, binds: key(edition) + [Bind(places)]))
+  }
+}
+
+extension CarePublication {
+  /// Counts the figures again from the patients, and names the columns that differ.
+  public func explain(_ part: String, place: String, of edition: Edition, _ pool: Pool)
+    async throws -> String
+  {
+    try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+      let facility = UUID(uuidString: place)
+      let published = try await PublishedFigures(edition, state: nil, district: nil).run(tx)
+        .first { $0.0.id == facility }?.1
+      guard let published else { return " is missing among the figures" }
+      let counted =
+        try await PublishedPatients(edition, facilities: facility.map { [$0] })
+        .figures(.standard, tx)[facility] ?? CareFigures()
+      let columns = zip(Self.countColumns, CareFigures.counts).compactMap { name, count in
+        let (a, b) = (published[keyPath: count], counted[keyPath: count])
+        return a == b ? nil : "\(name) is \(a), its patients give \(b)"
+      }
+      return columns.isEmpty ? "" : ": " + columns.joined(separator: "; ")
+    }
   }
 }
 

@@ -34,7 +34,7 @@ public struct EditionPart: Sendable {
 
   private static func text(_ column: Column) -> SQL { "coalesce(\(column.of("r"))::text, '')" }
 
-  private var ofEdition: SQL {
+  var ofEdition: SQL {
     isByEdition
       ? """
       r.period_type = \(Parameter.periodType) AND r.period_start = \(Parameter.periodStart)
@@ -163,17 +163,22 @@ extension EditionPart {
 }
 
 /// Where an edition's places lie: a published table that has a row for each.
-public struct EditionPlaces: Hashable, Sendable {
+public struct EditionPlaces: Sendable {
   let table: TableName
   let place: Column
   let state: Column
   let district: Column
+  /// What is printed of a place, the table's rows: from its lines a district's published file can be checked.
+  let figures: EditionPart
 
-  public init(_ table: TableName, place: Column, state: Column, district: Column) {
+  public init(
+    _ table: TableName, place: Column, state: Column, district: Column, figures: EditionPart
+  ) {
     self.table = table
     self.place = place
     self.state = state
     self.district = district
+    self.figures = figures
   }
 
   /// The districts' digests, over the leaves of their places: `state`, `district`, `digest`.
@@ -183,24 +188,54 @@ public struct EditionPlaces: Hashable, Sendable {
         AND l.edition = \(Parameter.edition)
       """
     return """
-      SELECT coalesce(\(state.of("p")), '') AS state, coalesce(\(district.of("p")), '') AS district,
-        sha256(convert_to(string_agg(
-          ROW(l.part, l.place, l.rows, encode(l.digest, 'hex'))::text || E'\\n', ''
-          ORDER BY l.part COLLATE "C", l.place COLLATE "C"), 'UTF8')) AS digest
-      FROM rollup.edition_leaves AS l
-      LEFT JOIN \(table) AS p ON p.period_type = l.period_type AND p.period_start = l.period_start
-        AND p.edition = l.edition AND coalesce(\(place.of("p"))::text, '') = l.place
-      WHERE \(key)
-      GROUP BY 1, 2
+      SELECT d.state, d.district, f.digest AS figures, d.digest
+      FROM (
+        \(ofLeaves(key))
+      ) AS d
+      LEFT JOIN (
+        SELECT l.state, l.district,
+          sha256(convert_to(string_agg(l.line || E'\\n', '' ORDER BY l.line COLLATE "C"), 'UTF8')) AS digest
+        FROM (
+          SELECT \(state.of("r")) AS state, \(district.of("r")) AS district, ROW(\(.joined(figures.line)))::text AS line
+          FROM \(table) AS r
+          WHERE \(figures.ofEdition)
+        ) AS l
+        GROUP BY 1, 2
+      ) AS f ON f.state = d.state AND f.district = d.district
       """
+  }
+
+  private func ofLeaves(_ key: SQL) -> SQL {
+    """
+    SELECT coalesce(\(state.of("p")), '') AS state, coalesce(\(district.of("p")), '') AS district,
+      sha256(convert_to(string_agg(
+        ROW(l.part, l.place, l.rows, encode(l.digest, 'hex'))::text || E'\\n', ''
+        ORDER BY l.part COLLATE "C", l.place COLLATE "C"), 'UTF8')) AS digest
+    FROM rollup.edition_leaves AS l
+    LEFT JOIN \(table) AS p ON p.period_type = l.period_type AND p.period_start = l.period_start
+      AND p.edition = l.edition AND coalesce(\(place.of("p"))::text, '') = l.place
+    WHERE \(key)
+    GROUP BY 1, 2
+    """
+  }
+
+  /// The state and district of a place.
+  public var region: Statement {
+    Statement(
+      "where the place lies",
+      """
+      SELECT \(state.of("r")), \(district.of("r"))
+      FROM \(table) AS r
+      WHERE \(figures.ofEdition) AND coalesce(\(place.of("r"))::text, '') = ANY (\(Parameter.places))
+      """)
   }
 
   public var storeRegions: Statement {
     Statement(
       "store the districts' digests",
       """
-      INSERT INTO rollup.edition_regions (period_type, period_start, edition, state, district, digest)
-      SELECT \(Parameter.periodType), \(Parameter.periodStart), \(Parameter.edition), d.state, d.district, d.digest
+      INSERT INTO rollup.edition_regions (period_type, period_start, edition, state, district, figures, digest)
+      SELECT \(Parameter.periodType), \(Parameter.periodStart), \(Parameter.edition), d.state, d.district, d.figures, d.digest
       FROM (
         \(regions)
       ) AS d
@@ -214,7 +249,7 @@ public struct EditionPlaces: Hashable, Sendable {
       """
       SELECT coalesce(e.state, d.state) AS state, coalesce(e.district, d.district) AS district
       FROM (
-        SELECT state, district, digest
+        SELECT state, district, figures, digest
         FROM rollup.edition_regions
         WHERE period_type = \(Parameter.periodType) AND period_start = \(Parameter.periodStart)
           AND edition = \(Parameter.edition)
@@ -222,7 +257,7 @@ public struct EditionPlaces: Hashable, Sendable {
       FULL JOIN (
         \(regions)
       ) AS d ON d.state = e.state AND d.district = e.district
-      WHERE d.digest IS DISTINCT FROM e.digest
+      WHERE (d.figures, d.digest) IS DISTINCT FROM (e.figures, e.digest)
       ORDER BY 1, 2
       """)
   }
@@ -237,7 +272,7 @@ extension Editions {
       ROW(\(alias).sequence, \(alias).period_name, \(alias).edition, \(alias).time_zone, \(alias).definitions,
         (extract(epoch FROM \(alias).closed_at) * 1000000)::bigint, \(alias).closed_by, \(alias).reason,
         encode(\(alias).previous, 'hex'))::text || E'\\n' || coalesce((
-        SELECT string_agg(ROW(g.state, g.district, encode(g.digest, 'hex'))::text || E'\\n', ''
+        SELECT string_agg(ROW(g.state, g.district, encode(g.figures, 'hex'), encode(g.digest, 'hex'))::text || E'\\n', ''
           ORDER BY g.state COLLATE "C", g.district COLLATE "C")
         FROM rollup.edition_regions AS g
         WHERE g.period_type = \(alias).period_type AND g.period_start = \(alias).period_start

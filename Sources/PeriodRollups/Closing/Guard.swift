@@ -129,3 +129,45 @@ extension PeriodTable {
       "ALTER TABLE \(partition(of: period)) ENABLE ALWAYS TRIGGER closed")
   }
 }
+
+/// What has to be in the catalogue of the database for a closed period to be guarded.
+public struct GuardCheck: Hashable, Sendable {
+  /// `table trigger function` of a trigger that always fires, or `partition in parent`.
+  public let expected: String
+  /// What it means that it is not there.
+  public let complaint: String
+}
+
+extension PeriodTable {
+  /// The checks of a closed period's partition.
+  public func guards(of period: Period) -> [GuardCheck] {
+    let partition = partition(of: period)
+    let name = partition.qualified
+    return [
+      GuardCheck(
+        expected: "\(name) in \(table(of: period.type).table.name)",
+        complaint: "\(name) is not attached"),
+      GuardCheck(
+        expected: "\(name) closed \(guardFunction.table.name)",
+        complaint: "the guard of \(name) is missing or switched off"),
+      GuardCheck(
+        expected: "\(name) closed_whole refuse",
+        complaint: "the guard of \(name) against TRUNCATE is missing or switched off"),
+    ]
+  }
+}
+
+extension MostRecent {
+  /// The check of the rows that were kept of a restated edition.
+  public func guardOfKept(_ edition: Int, of period: Period) -> GuardCheck {
+    let name = self.edition(edition, of: period).qualified
+    return GuardCheck(
+      expected: "\(name) kept refuse",
+      complaint: "the guard of \(name) is missing or switched off")
+  }
+}
+
+extension TableName {
+  /// As the database's catalogue has it, without quotes.
+  fileprivate var qualified: String { "\(schema?.name ?? "public").\(table.name)" }
+}

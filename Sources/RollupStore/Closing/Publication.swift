@@ -18,6 +18,9 @@ public protocol Publication: Sendable {
   /// - Returns: the places whose rows may be others now.
   func refresh(_ edition: Edition, since: String, in tx: borrowing Transaction) async throws
     -> [String]
+  /// What can be said of a place whose published rows are not what they were, as the end of a sentence; ids only.
+  func explain(_ part: String, place: String, of edition: Edition, _ pool: Pool) async throws
+    -> String
 }
 
 /// A period as it was published.
