@@ -38,12 +38,31 @@ struct CloseCommand: Command {
     let pool = try await database.pool(size: workers + 1)
     let store = try await RollupStore(pool, Rollups.catalog)
     let closer = try await Closer(store, author: author)
-    if let period = which.period {
+    if which.list {
+      try await list(closer, store)
+    } else if let period = which.period {
       try Terminal.say(closed: try await closer.close(period, early: early))
     } else {
       try await closeAll(closer)
     }
     await pool.close()
+  }
+
+  /// CSV: what is closed and what is not, oldest first.
+  private func list(_ closer: Closer, _ store: RollupStore) async throws {
+    let (today, grace) = try await closer.calendar()
+    Terminal.print("period,status,closes_on,closed_at,edition,digest")
+    let records = try await store.editions()
+    let last = Dictionary(records.map { ($0.edition.period, $0) }) { $1 }
+    for period in try await closer.periods() {
+      let closes = grace.closes(period)
+      if let record = last[period] {
+        Terminal.print(
+          "\(period),closed,\(closes),\(record.closedAt),\(record.edition.number),\(record.digest)")
+      } else {
+        Terminal.print("\(period),\(closes <= today ? "due" : "open"),\(closes),,0,")
+      }
+    }
   }
 
   private func closeAll(_ closer: Closer) async throws {
@@ -73,10 +92,13 @@ struct ClosingOptions: ParsableArguments {
   @Flag(help: "All periods whose grace is over.")
   var due = false
 
+  @Flag(help: "Close nothing; list the periods, which are due, and which are closed.")
+  var list = false
+
   var period: Period? { quarter ?? month }
 
   func validate() throws {
-    let given = [quarter != nil, month != nil, through != nil, due].filter { $0 }.count
+    let given = [quarter != nil, month != nil, through != nil, due, list].filter { $0 }.count
     guard given == 1 else {
       throw ValidationError(
         "name one of --quarter 2024Q2, --month 2024-06, --through 2024Q2 and --due")

@@ -18,11 +18,37 @@ struct MigrateCommand: Command {
   @Option(help: "The reporting time zone, an IANA name such as Asia/Kolkata. Default: UTC.")
   var timeZone: String?
 
+  @Option(
+    help: "Days after its end in which a month or quarter still takes late data. Default: 15.")
+  var grace: Int?
+
+  @Option(help: "The same for months only.")
+  var monthGrace: Int?
+
+  @Option(help: "The same for quarters only.")
+  var quarterGrace: Int?
+
   var databaseDescription: String? { database.described }
+
+  func validate() throws {
+    for (name, days) in [
+      ("--grace", grace), ("--month-grace", monthGrace), ("--quarter-grace", quarterGrace),
+    ] {
+      guard let days, !(0...3650).contains(days) else { continue }
+      throw ValidationError("\(name) \(days): expected a number of days from 0 to 3650, such as 15")
+    }
+  }
 
   func execute() async throws {
     let pool = try await database.pool()
     let outcome = try await Migrator(Rollups.catalog).run(pool, timeZone: timeZone)
+    let (month, quarter) = (monthGrace ?? grace, quarterGrace ?? grace)
+    if month != nil || quarter != nil {
+      let kept = try await Deployment.set(month: month, quarter: quarter, on: pool)
+      Terminal.say(
+        "months take late data for \(kept.month) days after their end, quarters for \(kept.quarter)"
+      )
+    }
     for name in outcome.applied { Terminal.say("applied \(name)") }
     if outcome.partitions > 0 { Terminal.say("made \(outcome.partitions) partitions") }
     Terminal.say("the database is up to date; reporting time zone \(outcome.timeZone)")

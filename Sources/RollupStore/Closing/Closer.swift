@@ -55,6 +55,16 @@ public struct Closer: Sendable {
     return counting.due(in: span, on: today).filter { !closed.contains($0) }
   }
 
+  /// Every month and quarter from the first that has anything to today's, in the order in which they close.
+  public func periods() async throws -> [Period] {
+    let (today, _) = try await calendar()
+    let now = Period(.quarter, containing: today)
+    guard let span = PeriodSpan(from: try await firstPeriod() ?? now, through: now) else {
+      return []
+    }
+    return Closing.ordered(in: span)
+  }
+
   /// The quarter of the earliest row of any rollup, of those that have a partition of their own.
   private func firstPeriod() async throws -> Period? {
     let tables = store.catalog.periodTables.map {

@@ -17,6 +17,22 @@ public enum Deployment {
     }
   }
 
+  /// Sets how long periods take late data; nil keeps what is set. Closed periods stay closed.
+  /// - Returns: what is set now.
+  public static func set(month: Int?, quarter: Int?, on pool: Pool) async throws -> Grace {
+    let (month, quarter) = try await pool.withConnection { connection in
+      try await connection.query(
+        """
+        UPDATE rollup.deployment
+        SET month_grace_days = coalesce(\(month), month_grace_days),
+          quarter_grace_days = coalesce(\(quarter), quarter_grace_days)
+        RETURNING month_grace_days, quarter_grace_days
+        """
+      ).only((Int, Int).self)
+    }
+    return Grace(month: month, quarter: quarter)
+  }
+
   /// The name as the server's time zone data spells it.
   /// - Throws: ``DeploymentError/unknownTimeZone(_:nearest:)``: only IANA names that the server knows will do.
   static func validated(timeZone name: String, on connection: Connection) async throws -> String {

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Commands
+import Foundation
+import Hypertension
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// `rollup late`.
+struct LateCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "late",
+    abstract: "Sum, or list, what closed periods could not take.",
+    discussion: """
+      CSV on standard output. The sum has the events by change (insert, edit, delete, restore, destroy, reassign, merge, \
+      arrival and departure of a patient, backfill) and effect on the period (in, out, within), and as 'net' the rows of \
+      each rollup that would be others now. The list has every entry, with the event that the period's row holds and \
+      the one that it would hold now. Ids only.
+      """)
+
+  @OptionGroup var database: DatabaseOptions
+
+  @Option(help: "Only this month or quarter.", transform: Period.parse)
+  var period: Period?
+
+  @Option(help: "Only patients who are assigned to a facility of this district today.")
+  var district: String?
+
+  @Flag(help: "List the entries.")
+  var list = false
+
+  @Flag(help: "Also what a restatement has taken in since.")
+  var all = false
+
+  var databaseDescription: String? { database.described }
+
+  func execute() async throws {
+    let pool = try await database.pool(size: 1)
+    let store = try await RollupStore(pool, Rollups.catalog)
+    if let period, try await store.editions(of: period).isEmpty {
+      throw Closing.Refusal.open(period)
+    }
+    if let district { try await check(district, pool) }
+    let late = LateArrivals(period: period, district: district, includingTakenIn: all)
+    let count = try await list ? write(late, pool) : sum(late, pool)
+    await pool.close()
+    if count == 0 { Terminal.say("nothing has come late") }
+  }
+
+  private func sum(_ late: LateArrivals, _ pool: Pool) async throws -> Int {
+    let sums = try await late.sums(pool)
+    guard !sums.isEmpty else { return 0 }
+    var csv = CSVText()
+    csv.append([
+      "period", "kind", "change", "effect", "count", "patients", "first_arrived_at",
+      "last_arrived_at",
+    ])
+    for sum in sums {
+      csv.append([
+        sum.period.description, sum.kind, sum.change, sum.effect, "\(sum.count)",
+        "\(sum.patients)", sum.first?.description ?? "", sum.last?.description ?? "",
+      ])
+    }
+    Terminal.print(csv.text)
+    return sums.count
+  }
+
+  private func write(_ late: LateArrivals, _ pool: Pool) async throws -> Int {
+    var count = 0
+    try await late.entries(pool) { entry in
+      var csv = CSVText()
+      if count == 0 {
+        csv.append([
+          "arrived_at", "change", "effect", "source", "patient_id", "row_id", "period",
+          "occurred_at", "published_row", "row_now",
+        ])
+      }
+      // Without a late row the period's row is what it would be.
+      csv.append([
+        entry.arrivedAt.description, entry.change, entry.effect, entry.source,
+        entry.patient.uuidString.lowercased(), entry.row, entry.period.description,
+        entry.occurredAt?.description ?? "", entry.published ?? "", entry.now ?? "",
+      ])
+      Terminal.print(csv.text)
+      count += 1
+    }
+    return count
+  }
+
+  private func check(_ district: String, _ pool: Pool) async throws {
+    let names = try await pool.withConnection { connection in
+      try await connection.query("SELECT DISTINCT district FROM facilities").map {
+        try $0.decode(String.self)
+      }
+    }
+    guard !names.contains(where: { $0.lowercased() == district.lowercased() }) else { return }
+    let near = nearest(to: district, among: names)
+    throw Failure.usage(
+      "there is no district '\(district)'"
+        + (near.isEmpty ? "" : "; the nearest are \(near.joined(separator: ", "))"))
+  }
+}
+
+/// Lines of ids, names of ours and times: nothing in them needs quoting.
+private struct CSVText {
+  private(set) var text = ""
+
+  mutating func append(_ fields: [String]) {
+    if !text.isEmpty { text += "\n" }
+    text += fields.joined(separator: ",")
+  }
+}
