@@ -41,13 +41,20 @@ struct MigrateCommand: Command {
 
   func execute() async throws {
     let pool = try await database.pool()
-    let outcome = try await Migrator(Rollups.catalog).run(pool, timeZone: timeZone)
+    let outcome = try await Migrator.programme.run(pool, timeZone: timeZone)
     let (month, quarter) = (monthGrace ?? grace, quarterGrace ?? grace)
     if month != nil || quarter != nil {
       let kept = try await Deployment.set(month: month, quarter: quarter, on: pool)
       Terminal.say(
         "months take late data for \(kept.month) days after their end, quarters for \(kept.quarter)"
       )
+    }
+    if !outcome.missingRoles.isEmpty {
+      Terminal.say(
+        """
+        the roles were not made: this database role may not. Let a superuser run this, and migrate again:
+          \(outcome.missingRoles.joined(separator: "\n  "))
+        """)
     }
     for name in outcome.applied { Terminal.say("applied \(name)") }
     if outcome.partitions > 0 { Terminal.say("made \(outcome.partitions) partitions") }

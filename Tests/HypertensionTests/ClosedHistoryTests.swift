@@ -23,7 +23,7 @@ import Testing
     let server = try TestServer(losesCommits: false)
     let pool = Pool(
       ConnectionSettings(conninfo: server.address), size: 16, acquireTimeout: .seconds(60))
-    _ = try await Migrator(Rollups.catalog).run(
+    _ = try await Migrator.programme.run(
       pool, timeZone: "Asia/Kolkata",
       partitions: Partitions.span(fromYear: 2023, throughYear: 2024))
     let store = try await Store(pool)

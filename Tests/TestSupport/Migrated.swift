@@ -14,7 +14,7 @@ extension TestDatabase {
     let template = "migrated_" + timeZone.lowercased().replacing("/", with: "_")
     try await TestCluster.shared.template(named: template) { url in
       let pool = Pool(ConnectionSettings(conninfo: url), size: 1)
-      _ = try await Migrator(Rollups.catalog).run(
+      _ = try await Migrator.programme.run(
         pool, timeZone: timeZone, partitions: Partitions.span(fromYear: 2023, throughYear: 2024))
       await pool.close()
     }

@@ -269,3 +269,10 @@ extension Evaluation {
     self.init(period, today: period.end)
   }
 }
+
+extension Migrator {
+  /// Of the hypertension programme, with its default tables.
+  public static let programme = Migrator(
+    Rollups.catalog, places: "facilities",
+    published: ["rollup.published_figures", "rollup.published_patients"])
+}

@@ -33,6 +33,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let undefinedColumn = SQLState(rawValue: "42703")
   public static let undefinedTable = SQLState(rawValue: "42P01")
   public static let duplicateTable = SQLState(rawValue: "42P07")
+  public static let duplicateObject = SQLState(rawValue: "42710")
   public static let tooManyConnections = SQLState(rawValue: "53300")
   /// `object_not_in_prerequisite_state`.
   public static let objectNotReady = SQLState(rawValue: "55000")

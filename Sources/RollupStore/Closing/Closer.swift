@@ -273,6 +273,8 @@ public struct Closer: Sendable {
       for statement in rollup.keep(edition: edition.number - 1, of: edition.period) {
         try await tx.script(statement.text)
       }
+      try await tx.execute(
+        Roles.own(rollup.edition(edition.number - 1, of: edition.period)))
     }
   }
 

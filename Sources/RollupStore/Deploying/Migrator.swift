@@ -8,9 +8,19 @@ import Postgres
 public struct Migrator: Sendable {
   public let catalog: Catalog
   public let migrations: [Migration]
+  let places: TableName?
+  let published: [TableName]
 
-  public init(_ catalog: Catalog, migrations: [Migration] = Migrations.migrations) {
+  /// - Parameters:
+  ///   - places: the application's table of places, which reports read.
+  ///   - published: the tables of published rows.
+  public init(
+    _ catalog: Catalog, places: TableName? = nil, published: [TableName] = [],
+    migrations: [Migration] = Migrations.migrations
+  ) {
     self.catalog = catalog
+    self.places = places
+    self.published = published
     self.migrations = migrations
   }
 
@@ -21,6 +31,8 @@ public struct Migrator: Sendable {
     public var timeZone: String
     /// The partitions made now.
     public var partitions = 0
+    /// What a superuser has to run for the roles to be there; empty when they are.
+    public var missingRoles: [String] = []
   }
 
   /// Migrates.
@@ -80,6 +92,9 @@ public struct Migrator: Sendable {
     let partitions = Partitions(catalog)
     let horizon = if let span { span } else { try await Partitions.horizon(connection) }
     outcome.partitions = try await partitions.ensure(horizon, on: connection)
+    outcome.missingRoles = try await Roles(
+      catalog: catalog, places: places, published: published
+    ).ensure(on: connection)
     return outcome
   }
 

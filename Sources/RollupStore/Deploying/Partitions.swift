@@ -70,6 +70,7 @@ public struct Partitions: Sendable {
       try await connection.transaction(.readCommitted, retrying: .lockTimeout) { tx in
         try await tx.execute("SET LOCAL lock_timeout = '2s'")
         for statement in statements { try await tx.execute(Query(text: statement.text)) }
+        try await tx.execute(Roles.own(table.partition(of: period)))
       }
     } catch let error as PostgresError where error.sqlState == .duplicateTable {
       // Another program made it between the look and the attempt.

@@ -1,0 +1,51 @@
+/// The roles of a deployment, and what each may do (docs/closing.md).
+public enum RollupRole: String, CaseIterable, Sendable {
+  /// Owns the rollups; nobody logs in as it.
+  case owner = "rollup_owner"
+  /// Applications: the sources, and the rollups through their parents.
+  case writer = "rollup_writer"
+  /// Reads reports; of patients ids only.
+  case reporter = "rollup_reporter"
+  /// Closes, restates, verifies, backfills. It has to put guards on partitions, which takes their owner's rights.
+  case closer = "rollup_closer"
+
+  var name: Identifier { Identifier(rawValue) }
+}
+
+extension Catalog {
+  /// What the roles may do, as statements that can be run again.
+  /// - Parameters:
+  ///   - places: the application's table of places that reports read.
+  ///   - published: the tables of published rows.
+  public func grants(places: TableName?, published: [TableName]) -> [Statement] {
+    let sources = [subject.table] + sources.map(\.table) + (places.map { [$0] } ?? [])
+    let rollups = periodTables.map(\.table) + registers.map(\.table)
+    let late = periodTables.map(\.late)
+    let kept: [TableName] = [
+      Editions.table, "rollup.edition_leaves", "rollup.edition_regions", "rollup.deployment",
+    ]
+    func grant(_ rights: SQL, _ tables: [TableName], _ role: RollupRole) -> Statement {
+      Statement(
+        "what \(role.rawValue) may do",
+        "GRANT \(rights) ON \(.joined(tables.map { "\($0)" })) TO \(role.name)")
+    }
+    return [
+      Statement(
+        "who may see the schema",
+        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.map { "\($0.name)" }))"),
+      grant("SELECT, INSERT, UPDATE, DELETE", sources + rollups, .writer),
+      grant("SELECT, INSERT, UPDATE", late, .writer),
+      grant("SELECT, INSERT", [Ledger.table], .writer),
+      grant("SELECT", kept, .writer),
+      grant(
+        "SELECT", (places.map { [$0] } ?? []) + rollups + late + kept + published, .reporter),
+      // A backfill holds its subjects FOR SHARE, which takes the right to update.
+      grant("SELECT", sources, .closer),
+      grant("SELECT", sources, .owner),
+      grant("UPDATE", [subject.table], .closer),
+      Statement(
+        "the closer acts as the owner",
+        "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),
+    ]
+  }
+}

@@ -1,0 +1,96 @@
+import PeriodRollups
+import Postgres
+
+/// Makes the roles of a deployment and gives them their rights. Roles belong to the whole server: another database's
+/// migration may be making them too.
+struct Roles: Sendable {
+  let catalog: Catalog
+  let places: TableName?
+  let published: [TableName]
+
+  /// - Returns: what a superuser has to run, when this role may not; empty when all is done.
+  func ensure(on connection: Connection) async throws -> [String] {
+    var missing: [String] = []
+    for role in RollupRole.allCases {
+      let known = try await connection.query(
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = \(role.rawValue))"
+      ).only(Bool.self)
+      if known { continue }
+      do {
+        try await connection.script("CREATE ROLE \(role.rawValue) NOLOGIN")
+      } catch let error as PostgresError
+        where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation
+      {
+        // Another migration made it just now.
+      } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+        missing.append("CREATE ROLE \(role.rawValue) NOLOGIN;")
+      }
+    }
+    guard missing.isEmpty else { return missing }
+    do {
+      try await connection.transaction(.readCommitted, retrying: .roles) { tx in
+        try await tx.execute("SET LOCAL lock_timeout = '2s'")
+        try await tx.script(Self.owning)
+        for statement in catalog.grants(places: places, published: published) {
+          try await tx.script(statement.text)
+        }
+      }
+      return []
+    } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+      return ["GRANT rollup_owner TO <the role that migrates> WITH ADMIN OPTION;"]
+    }
+  }
+
+  /// What is in the schema belongs to the owner; only what does not yet is touched.
+  private static let owning = """
+    DO $owning$
+    DECLARE
+      it text;
+    BEGIN
+      IF NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
+        EXECUTE format('GRANT rollup_owner TO %I', current_user);
+      END IF;
+      EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
+      IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
+        ALTER SCHEMA rollup OWNER TO rollup_owner;
+      END IF;
+      FOR it IN
+        SELECT c.oid::regclass::text FROM pg_class AS c
+        WHERE c.relnamespace = 'rollup'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner <> 'rollup_owner'::regrole
+      LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO rollup_owner', it);
+      END LOOP;
+      FOR it IN
+        SELECT p.oid::regprocedure::text FROM pg_proc AS p
+        WHERE p.pronamespace = 'rollup'::regnamespace AND p.proowner <> 'rollup_owner'::regrole
+      LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO rollup_owner', it);
+      END LOOP;
+    END
+    $owning$
+    """
+
+  /// Gives a new partition to the owner, where there is one.
+  static func own(_ table: TableName) -> Query {
+    Query(
+      text: """
+        DO $own$
+        BEGIN
+          IF to_regrole('rollup_owner') IS NOT NULL THEN
+            ALTER TABLE \(table) OWNER TO rollup_owner;
+          END IF;
+        END
+        $own$
+        """)
+  }
+}
+
+extension RetryPolicy {
+  /// Two migrations in one cluster also meet in the catalogue: "tuple concurrently updated" (XX000).
+  fileprivate static let roles = RetryPolicy(
+    attempts: 20,
+    sqlStates: [
+      .lockNotAvailable, .deadlockDetected, .serializationFailure, .uniqueViolation,
+      SQLState(rawValue: "XX000"),
+    ])
+}
