@@ -91,6 +91,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
+    .testTarget(name: "ClosingModelTests"),
     .testTarget(name: "CSVTests", dependencies: ["CSV"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(
