@@ -97,7 +97,7 @@ let package = Package(
     .testTarget(
       name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),
     .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),
-    .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups"]),
+    .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups", "TestSupport"]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"],

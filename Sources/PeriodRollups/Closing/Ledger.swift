@@ -83,8 +83,7 @@ public struct Ledger: Sendable {
   public func enter(
     _ change: Change, _ source: Source, before: Before, leaving: Bool = false
   ) -> Statement {
-    let catalog = self.catalog
-    let rollup = catalog.fed(by: source)[0].0
+    let types = catalog.periods(fedBy: source)
     let stands: SQL = leaving ? "false" : counts(source)
     let onlyMoves: SQL =
       before.isOfSubjects ? "\nHAVING bool_and(p.was) OR bool_and(NOT p.was)" : ""
@@ -104,11 +103,11 @@ public struct Ledger: Sendable {
         LEFT JOIN \(source.table) AS s ON (\(of("s", source.key))) = (b.subject_id, b.row_id)
         CROSS JOIN LATERAL (
           SELECT w.period_type, w.period_start, true AS was, b.was_time AS instant
-          FROM \(rollup.periods(at: "b.was_time")) AS w (period_type, period_start)
+          FROM \(MostRecent.periods(types, at: "b.was_time")) AS w (period_type, period_start)
           WHERE b.was_counted
           UNION ALL
           SELECT n.period_type, n.period_start, false, \(source.time.instant(of: "s"))
-          FROM \(rollup.periods(at: source.time.instant(of: "s"))) AS n (period_type, period_start)
+          FROM \(MostRecent.periods(types, at: source.time.instant(of: "s"))) AS n (period_type, period_start)
           WHERE \(stands)
         ) AS p
         GROUP BY 1, 2, 3, 4, 5\(onlyMoves)
@@ -173,7 +172,7 @@ public struct Ledger: Sendable {
 
   /// The first days of the closed periods among those that rows were in and those that they are in now.
   public func closedAmong(_ rows: RowSet, _ source: Source) -> Statement {
-    let rollup = catalog.fed(by: source)[0].0
+    let types = catalog.periods(fedBy: source)
     return Statement(
       "which of their periods are closed",
       """
@@ -183,7 +182,7 @@ public struct Ledger: Sendable {
         SELECT p.period_start
         FROM \(rows.relation(of: source, as: "a"))
         JOIN \(source.table) AS s ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
-        CROSS JOIN LATERAL \(rollup.periods(at: source.time.instant(of: "s"))) AS p (period_type, period_start)
+        CROSS JOIN LATERAL \(MostRecent.periods(types, at: source.time.instant(of: "s"))) AS p (period_type, period_start)
         WHERE \(source.time.hasPeriod(in: "s"))
       )
       """)

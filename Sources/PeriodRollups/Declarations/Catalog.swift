@@ -30,6 +30,12 @@ public struct Catalog: Hashable, Sendable {
     }
   }
 
+  /// The types of periods that the rollups have which a source feeds, months before quarters.
+  func periods(fedBy source: Source) -> [PeriodType] {
+    let types = fed(by: source).flatMap(\.0.periods)
+    return PeriodType.allCases.filter(types.contains)
+  }
+
   /// The names that `rollup explain` and `--only` know.
   public var names: [String] {
     mostRecent.map(\.name) + counts.map(\.name) + registers.map(\.name)

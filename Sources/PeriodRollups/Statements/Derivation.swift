@@ -77,20 +77,20 @@ extension MostRecent {
   }
 
   /// The periods an instant lies in, one row a type, months before quarters.
-  func periods(at instant: SQL) -> SQL {
-    let rows: [SQL] = periods.map { "(\(type($0)), \(start(of: $0, at: instant)))" }
+  func periods(at instant: SQL) -> SQL { Self.periods(periods, at: instant) }
+
+  static func periods(_ types: [PeriodType], at instant: SQL) -> SQL {
+    let rows: [SQL] = types.map {
+      "(\(literal: .init($0))::\(periodType.type), \(start(of: $0, at: instant)))"
+    }
     return "(VALUES \(.joined(rows)))"
   }
 
   /// The first day of the period of a type that an instant lies in, by the reporting time zone's clock.
-  func start(of type: PeriodType, at instant: SQL) -> SQL {
+  static func start(of type: PeriodType, at instant: SQL) -> SQL {
     """
     date_trunc(\(literal: .init(unit: type)), \(instant) AT TIME ZONE \(Parameter.timeZone))::date
     """
-  }
-
-  private func type(_ type: PeriodType) -> SQL {
-    "\(literal: .init(type))::\(Self.periodType.type)"
   }
 
   private func qualified(_ column: Column) -> SQL {

@@ -41,7 +41,7 @@ extension MostRecent {
   /// A row and its source are committed together, so in one statement's snapshot there is no false alarm.
   public func unfounded(_ lens: Lens) -> Statement {
     let right = periods.map { type -> SQL in
-      "WHEN \(literal: .init(type)) THEN \(start(of: type, at: time.of("r")))"
+      "WHEN \(literal: .init(type)) THEN \(Self.start(of: type, at: time.of("r")))"
     }
     return Statement(
       "rows of \(name) without an event behind them",

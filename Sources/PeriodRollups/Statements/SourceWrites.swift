@@ -190,14 +190,14 @@ public struct SourceWrites: Sendable {
 
   /// The first days of the periods that rows are in: what ``takeAway(_:)`` is told, so that it looks nowhere else.
   public func periods(of rows: RowSet) -> Statement {
-    let rollup = fed[0].rollup
+    let types = catalog.periods(fedBy: source)
     return Statement(
       "the periods they are in",
       """
       SELECT DISTINCT p.period_start
       FROM \(rows.relation(of: source, as: "a"))
       JOIN \(source.table) AS s ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
-      CROSS JOIN LATERAL \(rollup.periods(at: source.time.instant(of: "s"))) AS p (period_type, period_start)
+      CROSS JOIN LATERAL \(MostRecent.periods(types, at: source.time.instant(of: "s"))) AS p (period_type, period_start)
       WHERE \(source.time.hasPeriod(in: "s"))
       ORDER BY 1
       """)

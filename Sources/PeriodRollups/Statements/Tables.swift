@@ -201,8 +201,15 @@ extension Catalog {
   /// The rollups that are partitioned by period.
   public var periodTables: [any PeriodTable] { mostRecent + counts }
 
-  /// The order in which a period's partitions are locked, that of every writer: counts first.
-  public var closingOrder: [any PeriodTable] { counts + mostRecent }
+  /// The rollups that have a period, in the order in which every writer locks their partitions: counts first.
+  public func closingOrder(of period: Period) -> [any PeriodTable] {
+    (counts + mostRecent as [any PeriodTable]).filter { $0.periods.contains(period.type) }
+  }
+
+  /// The "most recent" rollups that have a period.
+  public func mostRecent(of period: Period) -> [MostRecent] {
+    mostRecent.filter { $0.periods.contains(period.type) }
+  }
 
   /// What makes all tables, in order; harmless where they are.
   public var create: [Statement] {

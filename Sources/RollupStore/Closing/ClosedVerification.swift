@@ -63,7 +63,7 @@ public struct ClosedVerification: Sendable {
           try await finding(edition, place, "\(part.name): the row of facility \(place)\(reason)"))
       }
     }
-    for rollup in store.catalog.mostRecent {
+    for rollup in store.catalog.mostRecent(of: edition.period) {
       let part = rollup.part(of: edition.period, edition: kept)
       do {
         for place in try await strings(part.differing, edition) {
@@ -163,9 +163,12 @@ public struct ClosedVerification: Sendable {
 
   private func missing(_ edition: Edition, isLast: Bool, _ found: Set<String>) -> [Finding] {
     let needed =
-      store.catalog.closingOrder.flatMap { $0.guards(of: edition.period) }
+      store.catalog.closingOrder(of: edition.period).flatMap { $0.guards(of: edition.period) }
       + (isLast
-        ? [] : store.catalog.mostRecent.map { $0.guardOfKept(edition.number, of: edition.period) })
+        ? []
+        : store.catalog.mostRecent(of: edition.period).map {
+          $0.guardOfKept(edition.number, of: edition.period)
+        })
     return needed.filter { !found.contains($0.expected) }.map {
       Finding(edition: edition, district: nil, what: $0.complaint)
     }

@@ -187,7 +187,7 @@ public struct Closer: Sendable {
       if reason != nil { try await takeIn(edition, in: tx) }
       try await refresh(edition, since: since, isRestated: reason != nil, in: tx)
       if reason == nil {
-        for table in store.catalog.closingOrder {
+        for table in store.catalog.closingOrder(of: period) {
           for statement in table.seal(period) { try await tx.script(statement.text) }
         }
       }
@@ -219,13 +219,15 @@ public struct Closer: Sendable {
 
   private func parts(_ edition: Edition) -> [Part] {
     publication.parts.map { ($0, true) }
-      + store.catalog.mostRecent.map { ($0.part(of: edition.period, edition: nil), false) }
+      + store.catalog.mostRecent(of: edition.period).map {
+        ($0.part(of: edition.period, edition: nil), false)
+      }
   }
 
   /// Locks the period's partitions. A lock that is not had soon is given up and asked for again, so that writers do not
   /// queue behind a closing that itself waits for a long transaction.
   private func lock(_ period: Period, in tx: borrowing Transaction) async throws {
-    let tables = store.catalog.closingOrder
+    let tables = store.catalog.closingOrder(of: period)
     var attempt = 1
     while true {
       do {
@@ -269,7 +271,7 @@ public struct Closer: Sendable {
 
   /// Keeps the rows of the edition before.
   private func keep(_ edition: Edition, in tx: borrowing Transaction) async throws {
-    for rollup in store.catalog.mostRecent {
+    for rollup in store.catalog.mostRecent(of: edition.period) {
       for statement in rollup.keep(edition: edition.number - 1, of: edition.period) {
         try await tx.script(statement.text)
       }
@@ -280,7 +282,7 @@ public struct Closer: Sendable {
 
   /// Brings the rows to what is known now.
   private func takeIn(_ edition: Edition, in tx: borrowing Transaction) async throws {
-    for table in store.catalog.closingOrder {
+    for table in store.catalog.closingOrder(of: edition.period) {
       try await tx.script(table.unseal(edition.period).text)
       for statement in table.takeIn(edition.period) {
         try await tx.execute(Query(text: statement.text))

@@ -49,11 +49,9 @@ extension RollupStore {
     try await tx.execute(Query(text: "ANALYZE \(staging.table)"))
     try await tx.execute(query(staging.keepLast))
     if !sourcesOnly {
-      _ = try await tx.pipeline([
-        query(locks.absence(in: staging.table, source.subject)),
-        query(locks.subjects(.staged(staging.table, source.subject), for: .noKeyUpdate)),
-        query(Doing.change.statement),
-      ])
+      try await hold(
+        absence: locks.absence(in: staging.table, source.subject),
+        subjects: locks.subjects(.staged(staging.table, source.subject), for: .noKeyUpdate), in: tx)
     }
     outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
     outcome.changed = try await tx.execute(query(staging.markKnown))
@@ -77,6 +75,23 @@ extension RollupStore {
     }
     try await tx.execute(query(Doing.unannounced.statement))
     return outcome
+  }
+
+  /// Holds the subjects of a batch that are there, and the absence of those that are not.
+  ///
+  /// A subject that is being removed is still there for the statement that asks who is absent, and gone when the one
+  /// that waits for its lock goes on. So it is asked again, until the same subjects are there.
+  private func hold(absence: Statement, subjects: Statement, in tx: borrowing Transaction)
+    async throws
+  {
+    var held = -1
+    while true {
+      let locked = try await tx.pipeline([
+        query(absence), query(subjects), query(Doing.change.statement),
+      ])[1].count
+      if locked == held { return }
+      held = locked
+    }
   }
 
   /// What a batch meant for closed periods: late rows and the ledger.
@@ -137,10 +152,9 @@ extension RollupStore {
     try await tx.execute(Query(text: "ANALYZE \(staging.table)"))
     try await tx.execute(query(staging.keepLast))
     if !sourcesOnly {
-      _ = try await tx.pipeline([
-        query(locks.arrival(in: staging.table)), query(locks.subjects(lens, for: .update)),
-        query(Doing.change.statement),
-      ])
+      try await hold(
+        absence: locks.arrival(in: staging.table), subjects: locks.subjects(lens, for: .update),
+        in: tx)
     }
     outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
     outcome.changed = try await tx.execute(query(staging.markKnown))
