@@ -92,6 +92,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
       path: "Tests/TestSupport"),
     .testTarget(name: "ClosingModelTests"),
+    .testTarget(
+      name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
     .testTarget(name: "CSVTests", dependencies: ["CSV"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(

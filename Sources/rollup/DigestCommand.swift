@@ -1,5 +1,4 @@
 import ArgumentParser
-import CSV
 import Commands
 import Foundation
 import Hypertension
@@ -15,7 +14,7 @@ struct DigestCommand: Command {
     discussion: """
       For example: rollup digest --quarter 2024Q2. With --district the digest of the district, and of its figures alone; \
       'rollup digest --file bathinda.csv' computes the latter from a published file ('report district-bp --district \
-      Bathinda --raw'). docs/digest.md says how each is made.
+      Bathinda --raw'), without a database. docs/digest.md says how each is made.
       """)
 
   @OptionGroup var database: DatabaseOptions
@@ -46,14 +45,15 @@ struct DigestCommand: Command {
       throw ValidationError(
         "name one of --quarter 2024Q2, --month 2024-06, --all and --file FILE.csv")
     }
+    if all || file != nil, edition != nil || district != nil {
+      throw ValidationError("--edition and --district go with --quarter or --month")
+    }
   }
 
   func execute() async throws {
     if let file {
-      // SHA-256 is the server's: the same program that made the digests.
-      let pool = try await database.pool(size: 1)
-      Terminal.print(try await PublishedFile(path: file).digest(pool))
-      return await pool.close()
+      for line in try PublishedFile(path: file).digests() { Terminal.print(line) }
+      return
     }
     let pool = try await database.pool(size: 1)
     let store = try await RollupStore(pool, Rollups.catalog)
@@ -116,71 +116,5 @@ extension RollupStore {
     return mine.map { row in
       "\(record.edition.period) edition \(record.edition.number) \(row.0) / \(row.1) figures \(row.2 ?? "none") all \(row.3)"
     }.joined(separator: "\n")
-  }
-}
-
-/// A district's CSV file as `report district-bp --raw` writes it.
-struct PublishedFile {
-  let path: String
-
-  /// The columns of the figures' line, in its order (docs/digest.md).
-  private static let columns =
-    ["facility_id", "facility", "state", "district", "block"]
-    + Indicator.allCases.filter { $0 != .denominator }.map(\.rawValue)
-
-  /// The digest of the facilities' rows.
-  func digest(_ pool: Pool) async throws -> String {
-    let lines = try lines()
-    return try await pool.withConnection { connection in
-      try await connection.query(
-        """
-        SELECT encode(sha256(convert_to(string_agg(line || E'\\n', '' ORDER BY line COLLATE "C"), 'UTF8')), 'hex')
-        FROM unnest(\(lines)::text[]) AS t (line)
-        """
-      ).only(String?.self)
-    } ?? "none"
-  }
-
-  private func lines() throws -> [String] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure.data("\(path) cannot be read")
-    }
-    var records: [[String]] = []
-    let parser = CSVParser()
-    do {
-      try parser.feed(Array(data)[...]) { records.append(try fields($0)) }
-      try parser.finish { records.append(try fields($0)) }
-    } catch let failure as Failure {
-      throw failure
-    } catch {
-      throw Failure.data("\(path), record \(records.count + 1): \(error)")
-    }
-    guard let header = records.first else { throw Failure.data("\(path) is empty") }
-    let places = try (["level"] + Self.columns).map { name in
-      guard let place = header.firstIndex(of: name) else {
-        throw Failure.data(
-          "\(path) has no column '\(name)'; expected a file of 'report district-bp --raw --format csv'"
-        )
-      }
-      return place
-    }
-    return records.dropFirst().filter { $0[places[0]] == "facility" }.map { record in
-      "(" + places.dropFirst().map { Self.printed(record[$0]) }.joined(separator: ",") + ")"
-    }
-  }
-
-  private func fields(_ record: CSVRecord) throws -> [String] {
-    if let fault = record.fault { throw Failure.data("\(path), line \(record.line): \(fault)") }
-    return record.fields
-  }
-
-  /// A field as PostgreSQL prints it in a row; an empty one is null.
-  private static func printed(_ field: String) -> String {
-    let special = field.unicodeScalars.contains {
-      "(),\"\\ \t\n\r\u{0B}\u{0C}".unicodeScalars.contains($0)
-    }
-    guard special else { return field }
-    return "\""
-      + field.replacing("\\", with: "\\\\").replacing("\"", with: "\"\"") + "\""
   }
 }

@@ -158,6 +158,19 @@ import Testing
       ["2024-05, edition 2: the chain is broken before it"]
     ),
     (
+      "editions", "DELETE FROM rollup.editions WHERE edition = 2",
+      ["2024-05, edition 2: its record is gone"]
+    ),
+    (
+      "editions", "UPDATE rollup.editions SET period_type = 'X' WHERE edition = 2",
+      ["of the type 'X', which there is not"]
+    ),
+    (
+      "registration_rollups_quarters_2024_q2",
+      "INSERT INTO rollup.registration_rollups (period_type, period_start, registration_facility_id, change) SELECT 'Q', '2024-04-01', id, 3 FROM facilities",
+      ["registrations: the count of facility"]
+    ),
+    (
       "edition_regions", "UPDATE rollup.edition_regions SET digest = figures",
       ["its digest is not that of its places"]
     ),
@@ -190,6 +203,7 @@ import Testing
     "ALTER TABLE rollup.registration_rollups_quarters_2024_q2 ENABLE TRIGGER closed",
     "ALTER TABLE rollup.blood_pressure_rollups_quarters DETACH PARTITION rollup.blood_pressure_rollups_quarters_2024_q2",
     "DROP TRIGGER kept ON rollup.visit_rollups_months_2024_05_edition_1",
+    "ALTER TABLE rollup.published_patients DISABLE TRIGGER published",
   ])
   func aMissingGuardIsNamed(sql: String) async throws {
     try await closed { database, store, _ in

@@ -9,6 +9,8 @@ public struct EditionPart: Sendable {
   let place: SQL
   /// Whether the table has the rows of all editions.
   let isByEdition: Bool
+  /// The table that has the rows of all editions.
+  let published: TableName?
 
   /// A table of published rows, with `period_type`, `period_start` and `edition`.
   public init(_ name: String, published table: TableName, columns: [Column], place: Column) {
@@ -17,6 +19,7 @@ public struct EditionPart: Sendable {
     self.line = columns.map(Self.printed)
     self.place = Self.text(place)
     isByEdition = true
+    published = table
   }
 
   init(_ name: String, table: SQL, line: [SQL], place: Column) {
@@ -25,6 +28,7 @@ public struct EditionPart: Sendable {
     self.line = line
     self.place = Self.text(place)
     isByEdition = false
+    published = nil
   }
 
   static func printed(_ column: Column) -> SQL {
@@ -110,6 +114,27 @@ extension MostRecent {
   /// Where the rows of an edition are kept once it is restated.
   public func edition(_ edition: Int, of period: Period) -> TableName {
     partition(of: period).suffixed("_edition_\(edition)")
+  }
+}
+
+extension MostRecent {
+  /// The place of each subject's closed row: the subject's key and the place, as text.
+  public func placesOfSubjects(in period: Period) -> Statement {
+    Statement(
+      "where the subjects of \(name) are",
+      """
+      SELECT \(subjectID.of("r"))::text, coalesce(\((selectedBy ?? subjectID).of("r"))::text, '')
+      FROM \(partition(of: period)) AS r
+      """)
+  }
+}
+
+extension PeriodCount {
+  /// The changes of a closed period; only of its last edition.
+  public func part(of period: Period) -> EditionPart {
+    EditionPart(
+      name, table: "\(partition(of: period))", line: [group, Self.change].map(EditionPart.printed),
+      place: group)
   }
 }
 

@@ -138,6 +138,25 @@ public struct GuardCheck: Hashable, Sendable {
   public let complaint: String
 }
 
+extension GuardCheck {
+  /// The checks of the tables of what is published, the editions among them.
+  public static func published(_ parts: [EditionPart]) -> [GuardCheck] {
+    var tables: [TableName] = [
+      Editions.table, "rollup.edition_leaves", "rollup.edition_regions",
+    ]
+    for table in parts.compactMap(\.published) where !tables.contains(table) {
+      tables.append(table)
+    }
+    return tables.flatMap { table in
+      ["published guard_published", "published_whole refuse"].map {
+        GuardCheck(
+          expected: "\(table.qualified) \($0)",
+          complaint: "a guard of \(table.qualified) is missing or switched off")
+      }
+    }
+  }
+}
+
 extension PeriodTable {
   /// The checks of a closed period's partition.
   public func guards(of period: Period) -> [GuardCheck] {

@@ -15,12 +15,14 @@ public struct ClosedVerification: Sendable {
 
   /// One thing that is not as it was published.
   public struct Finding: Hashable, Sendable, CustomStringConvertible {
-    public let edition: Edition
+    /// nil where it is of all editions.
+    public let edition: Edition?
     /// nil where it is not of one district.
     public let district: String?
     public let what: String
 
     public var description: String {
+      guard let edition else { return what }
       let place = district.map { ", district \($0)" } ?? ""
       return "\(edition.period), edition \(edition.number)\(place): \(what)"
     }
@@ -39,6 +41,9 @@ public struct ClosedVerification: Sendable {
     }
     let guarded = try await guards()
     let chain = try await self.chain()
+    for finding in try await strays(records) + general(guarded) {
+      guard found(finding) else { return }
+    }
     for record in records {
       let edition = record.edition
       let isLast = last[edition.period] == edition.number
@@ -63,11 +68,18 @@ public struct ClosedVerification: Sendable {
           try await finding(edition, place, "\(part.name): the row of facility \(place)\(reason)"))
       }
     }
+    for count in store.catalog.counts
+    where isLast && count.periods.contains(edition.period.type) {
+      for place in try await strings(count.part(of: edition.period).differing, edition) {
+        findings.append(
+          try await finding(edition, place, "\(count.name): the count of facility \(place)"))
+      }
+    }
     for rollup in store.catalog.mostRecent(of: edition.period) {
       let part = rollup.part(of: edition.period, edition: kept)
       do {
         for place in try await strings(part.differing, edition) {
-          let suspects = isLast ? try await suspects(rollup, edition.period) : ""
+          let suspects = isLast ? try await suspects(rollup, edition.period, at: place) : ""
           findings.append(
             try await finding(
               edition, place, "\(rollup.name): rows of facility \(place)\(suspects)"))
@@ -81,20 +93,31 @@ public struct ClosedVerification: Sendable {
   }
 
   /// The subjects whose closed row is not what the sources say, with nothing late that explains it. Ids only.
-  private func suspects(_ rollup: MostRecent, _ period: Period) async throws -> String {
+  /// A row that is missing can be of any place.
+  private func suspects(_ rollup: MostRecent, _ period: Period, at place: String) async throws
+    -> String
+  {
     guard let span = PeriodSpan(from: period, through: period) else { return "" }
     let statement = try store.query(rollup.verifyKnown(.everything), store.values(of: span))
     let rows = try await store.pool.withConnection { try await $0.query(statement) }
+    let places = try await self.places(rollup, period)
     let suspects = try rows.compactMap { row -> String? in
       let (kind, type, start, key) = (
         try row.decode(0, as: String.self), try row.decode(1, as: String.self),
         try row.decode(2, as: CalendarDay.self), try row.decode(3, as: String.self)
       )
-      guard Period(type, start) == period else { return nil }
+      guard Period(type, start) == period, places[key] ?? place == place else { return nil }
       return "the row of \(store.catalog.subject.name) \(key) is \(Self.words[kind] ?? kind)"
     }
     guard let first = suspects.first else { return "" }
     return ": " + first + (suspects.count > 1 ? " (and \(suspects.count - 1) more)" : "")
+  }
+
+  /// The place of each subject's closed row.
+  private func places(_ rollup: MostRecent, _ period: Period) async throws -> [String: String] {
+    let statement = try store.query(rollup.placesOfSubjects(in: period))
+    let rows = try await store.pool.withConnection { try await $0.query(statement) }
+    return try Dictionary(uniqueKeysWithValues: rows.map { try $0.decode((String, String).self) })
   }
 
   private static let words = [
@@ -135,6 +158,39 @@ public struct ClosedVerification: Sendable {
       findings[edition] = whats.map { Finding(edition: edition, district: nil, what: $0) }
     }
     return findings
+  }
+
+  /// Leaves of editions that are not entered, and editions of no period.
+  private func strays(_ records: [EditionRecord]) async throws -> [Finding] {
+    let rows = try await store.pool.withConnection { connection in
+      try await connection.query(
+        """
+        SELECT period_type::text, period_start, edition FROM rollup.edition_leaves
+        UNION SELECT period_type::text, period_start, edition FROM rollup.editions
+        ORDER BY 2, 1, 3
+        """)
+    }
+    let known = Set(records.map(\.edition))
+    return try rows.compactMap { row in
+      let (type, start, number) = try row.decode((String, CalendarDay, Int).self)
+      guard let period = Period(type, start) else {
+        let month = Period(.month, containing: CalendarDate(start))
+        return Finding(
+          edition: Edition(month, number), district: nil,
+          what: "an edition of a period of the type '\(type)', which there is not")
+      }
+      guard !known.contains(Edition(period, number)) else { return nil }
+      return Finding(
+        edition: Edition(period, number), district: nil,
+        what: "its record is gone; what was published is there")
+    }
+  }
+
+  /// The guards of what belongs to all editions.
+  private func general(_ found: Set<String>) -> [Finding] {
+    GuardCheck.published(publication.parts).filter { !found.contains($0.expected) }.map {
+      Finding(edition: nil, district: nil, what: $0.complaint)
+    }
   }
 
   // MARK: Guard

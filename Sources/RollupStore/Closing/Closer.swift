@@ -219,6 +219,8 @@ public struct Closer: Sendable {
 
   private func parts(_ edition: Edition) -> [Part] {
     publication.parts.map { ($0, true) }
+      + store.catalog.counts.filter { $0.periods.contains(edition.period.type) }
+      .map { ($0.part(of: edition.period), false) }
       + store.catalog.mostRecent(of: edition.period).map {
         ($0.part(of: edition.period, edition: nil), false)
       }

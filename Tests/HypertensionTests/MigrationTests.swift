@@ -1,0 +1,90 @@
+import Foundation
+import Hypertension
+import PeriodRollups
+import Postgres
+import RollupStore
+import TestSupport
+import Testing
+
+/// Migrations: once each, whoever else migrates; and the reporting time zone, which is set once.
+@Suite struct MigrationTests {
+  private let span = Partitions.span(fromYear: 2024, throughYear: 2024)
+
+  private func withPool(_ body: (Pool) async throws -> Void) async throws {
+    try await withDatabase { url in
+      let pool = Pool(ConnectionSettings(conninfo: url), size: 4)
+      try await body(pool)
+      await pool.close()
+    }
+  }
+
+  @Test func twoRunsAtOnceApplyEachMigrationOnce() async throws {
+    try await withPool { pool in
+      async let first = Migrator.programme.run(pool, timeZone: "Asia/Kolkata", partitions: span)
+      async let second = Migrator.programme.run(pool, timeZone: "Asia/Kolkata", partitions: span)
+      let (one, two) = try await (first, second)
+      let names = Migrator.programme.migrations.map(\.name)
+      #expect((one.applied + two.applied).sorted() == names)
+      #expect(one.applied.isEmpty || two.applied.isEmpty, "the second waits for the first")
+      let third = try await Migrator.programme.run(pool, partitions: span)
+      #expect(third.applied.isEmpty && third.partitions == 0 && third.missingRoles.isEmpty)
+    }
+  }
+
+  @Test func aMigrationThatWasAppliedInAnotherFormIsRefused() async throws {
+    try await withPool { pool in
+      _ = try await Migrator.programme.run(pool, partitions: span)
+      try await pool.withConnection {
+        try await $0.script(
+          "UPDATE rollup.migrations SET checksum = '\\x00' WHERE name = '0002_deployment'")
+      }
+      await #expect(throws: DeploymentError.changedMigration("0002_deployment")) {
+        _ = try await Migrator.programme.run(pool, partitions: span)
+      }
+    }
+  }
+
+  @Test func aDatabaseOfANewerProgramIsRefused() async throws {
+    try await withPool { pool in
+      _ = try await Migrator.programme.run(pool, partitions: span)
+      try await pool.withConnection {
+        try await $0.script(
+          "INSERT INTO rollup.migrations (name, checksum) VALUES ('9999_later', '')")
+      }
+      await #expect(throws: DeploymentError.unknownMigration("9999_later")) {
+        _ = try await Migrator.programme.run(pool, partitions: span)
+      }
+    }
+  }
+
+  @Test func theTimeZoneIsSetOnce() async throws {
+    try await withPool { pool in
+      #expect(try await Migrator.programme.run(pool, partitions: span).timeZone == "UTC")
+      // Nothing is recorded yet.
+      let kolkata = try await Migrator.programme.run(
+        pool, timeZone: "asia/kolkata", partitions: span)
+      #expect(kolkata.timeZone == "Asia/Kolkata")
+      let store = try await Store(pool)
+      let patient = Patient(registeredAt: Date(), registrationFacilityID: UUID())
+      try await store.insert(patient)
+      #expect(
+        try await Migrator.programme.run(pool, timeZone: "Asia/Kolkata", partitions: span).timeZone
+          == "Asia/Kolkata")
+      await #expect(throws: DeploymentError.timeZoneIsSet("Asia/Kolkata", asked: "Asia/Dhaka")) {
+        _ = try await Migrator.programme.run(pool, timeZone: "Asia/Dhaka", partitions: span)
+      }
+    }
+  }
+
+  @Test(arguments: ["Asia/Kolkatta", "IST", "+05:30", "", "posix/Asia/Kolkata", "localtime"])
+  func whatIsNoTimeZoneIsRefused(name: String) async throws {
+    try await withPool { pool in
+      let error = await #expect(throws: DeploymentError.self) {
+        _ = try await Migrator.programme.run(pool, timeZone: name, partitions: span)
+      }
+      if name == "Asia/Kolkatta" {
+        #expect(error?.description.contains("Asia/Kolkata") == true)
+      }
+    }
+  }
+}
