@@ -127,10 +127,11 @@ public struct Closer: Sendable {
   ) async throws -> Outcome {
     let (today, grace) = try await calendar()
     try Closing.check(period, on: today, grace: grace, early: early)
-    return try await publish(period, turn: turn) { editions throws(Closing.Refusal) in
+    let asOpen = { (editions: [Int]) throws(Closing.Refusal) -> String? in
       if let last = editions.last { throw .alreadyClosed(period, edition: last) }
       return nil
     }
+    return try await publish(period, turn: turn, check: asOpen)
   }
 
   /// Makes the next edition of a closed period from what is known now.
@@ -140,10 +141,11 @@ public struct Closer: Sendable {
     guard reason.contains(where: { !$0.isWhitespace }) else {
       throw Closing.Refusal.noReason(period)
     }
-    return try await publish(period, turn: {}) { editions throws(Closing.Refusal) in
+    let asClosed = { (editions: [Int]) throws(Closing.Refusal) -> String? in
       if editions.isEmpty { throw .open(period) }
       return reason
     }
+    return try await publish(period, turn: {}, check: asClosed)
   }
 
   // MARK: Steps
