@@ -155,7 +155,7 @@ public struct Closer: Sendable {
   ///   - check: given the editions there are, says the reason of a restatement, or refuses.
   private func publish(
     _ period: Period, turn: () async throws -> Void,
-    _ check: ([Int]) throws(Closing.Refusal) -> String?
+    check: ([Int]) throws(Closing.Refusal) -> String?
   ) async throws -> Outcome {
     if let span = PeriodSpan(from: period, through: period) {
       _ = try await store.pool.withConnection {
