@@ -17,6 +17,28 @@ import Testing
     }
   }
 
+  /// Several close the same periods at once: each is closed once, and nobody fails.
+  @Test func manyWhoCloseAtOnceCloseOnce() async throws {
+    try await TestDatabase.migrated { database, store in
+      var history = RandomHistory(store, seed: 3)
+      for _ in 0..<60 { try await history.step() }
+      let periods = ["2024-01", "2024-02", "2024-03", "2024Q1", "2024-04", "2024-05"].compactMap {
+        try? Period(parsing: $0)
+      }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<4 {
+          group.addTask {
+            let closer = Closer(
+              store.rollups, publishing: CarePublication(), author: "closer \(number)")
+            try await closer.close(periods, workers: 2) { _, _ in }
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await store.rollups.editions().map(\.edition.period) == periods)
+    }
+  }
+
   /// The server dies in the middle of everything, again and again.
   @Test(arguments: ExactnessTests.seeds.prefix(3))
   func whatIsWrittenIsInTheRollupOrInTheLedgerAlsoAfterCrashes(seed: UInt64) async throws {

@@ -163,7 +163,7 @@ public struct Closer: Sendable {
       }
     }
     var lockedAt = ContinuousClock.now
-    let (edition, digest) = try await store.pool.transaction(.readCommitted, retrying: .batch) {
+    let (edition, digest) = try await store.pool.transaction(.readCommitted, retrying: .closing) {
       tx in
       let before = try await RollupStore.editions(in: tx).map(\.edition).filter {
         $0.period == period
@@ -304,4 +304,12 @@ public struct Closer: Sendable {
 
 extension CalendarDate {
   public init(_ day: CalendarDay) { self.init(daysSince1970: Int(day.daysSince2000) + 10_957) }
+}
+
+extension RetryPolicy {
+  /// Of two closings of one period the second meets the first's rows, or what guards them; when it begins again it finds the
+  /// period closed.
+  fileprivate static let closing = RetryPolicy(
+    attempts: 20,
+    sqlStates: [.serializationFailure, .deadlockDetected, .uniqueViolation, .closedPeriod])
 }
