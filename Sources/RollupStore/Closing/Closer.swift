@@ -165,10 +165,8 @@ public struct Closer: Sendable {
     var lockedAt = ContinuousClock.now
     let (edition, digest) = try await store.pool.transaction(.readCommitted, retrying: .closing) {
       tx in
-      let before = try await RollupStore.editions(in: tx).map(\.edition).filter {
-        $0.period == period
-      }
-      let reason = try check(before.map(\.number))
+      let before = try await editions(of: period, in: tx)
+      let reason = try check(before)
       let edition = Edition(period, before.count + 1)
       try await prepare(in: tx)
       let since = try await tx.query(
@@ -184,6 +182,7 @@ public struct Closer: Sendable {
       // One closing at a time is entered: the chain of digests has one end. Of two that close the same period the second
       // meets the first's rows, begins again, and finds it closed.
       try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
+      _ = try check(try await editions(of: period, in: tx))
       try await lock(period, in: tx)
       lockedAt = .now
       if reason != nil { try await takeIn(edition, in: tx) }
@@ -205,6 +204,11 @@ public struct Closer: Sendable {
       return (edition, digest)
     }
     return Outcome(edition: edition, digest: digest, held: .now - lockedAt)
+  }
+
+  private func editions(of period: Period, in tx: borrowing Transaction) async throws -> [Int] {
+    try await RollupStore.editions(in: tx).map(\.edition).filter { $0.period == period }
+      .map(\.number)
   }
 
   /// Spells "close".
