@@ -41,11 +41,21 @@ struct CloseCommand: Command {
     if which.list {
       try await list(closer, store)
     } else if let period = which.period {
+      if early { try await sayWhatIsCutOff(period, closer) }
       try Terminal.say(closed: try await closer.close(period, early: early))
     } else {
       try await closeAll(closer)
     }
     await pool.close()
+  }
+
+  private func sayWhatIsCutOff(_ period: Period, _ closer: Closer) async throws {
+    let (today, grace) = try await closer.calendar()
+    let days = grace.closes(period).daysSince1970 - today.daysSince1970
+    guard period.end <= today, days > 0 else { return }
+    Terminal.say(
+      "\(period) would take late data for \(days) more days, until \(grace.closes(period)); what comes then goes to the ledger"
+    )
   }
 
   /// CSV: what is closed and what is not, oldest first.
