@@ -69,7 +69,11 @@ public struct DistrictBP: Sendable {
       let frame = try await ReportFrame(period, view, today: today, tx)
       guard frame.edition != nil else { throw Closing.Refusal.open(period) }
       let published = try await figures(frame, tx)
-      let now = try await figures(frame.asKnownNow, tx)
+      // The regions of the closing: a facility that has moved since is compared where it was.
+      let now =
+        isNarrowed
+        ? try await PlacedFigures(live: frame, at: published.places, limits, tx)
+        : try await figures(frame.asKnownNow, tx)
       let places = published.merging(now)
       let sides = [published, now].map {
         Hierarchy(places, figures: $0.figures, includingStrangers: false).rows(from: top)

@@ -68,6 +68,19 @@ struct PlacedFigures: Sendable {
     ).run(tx)
   }
 
+  /// Counted from the rollups as they are now, of given places wherever they lie today.
+  init(
+    live frame: ReportFrame, at places: [Place], _ limits: ControlLimits,
+    _ tx: borrowing Transaction
+  ) async throws {
+    self.places = places
+    includesStrangers = false
+    figures = try await CareFiguresQuery(
+      frame.evaluation, limits: limits, facilities: places.compactMap(\.knownID),
+      closed: frame.closed
+    ).run(tx)
+  }
+
   /// As they were published; with other limits counted again from the patients that were published.
   init(
     published edition: Edition, _ filter: RegionFilter, _ limits: ControlLimits,

@@ -100,6 +100,21 @@ import Testing
       #expect(differences > 0)
       let all = try await DistrictBP(period).make(database.pool).rows[0].cells
       #expect(table.rows[0].cells[7] == all[7])
+
+      // A district that is no more is compared as it was at closing.
+      try await database.pool.withConnection {
+        try await $0.script("UPDATE facilities SET district = 'Elsewhere'")
+      }
+      let whole = try await DistrictBP(period).compare(database.pool)
+      let districts = whole.rows.filter { $0.cells[1] == .text("district") }
+      for row in districts where row.cells[3] != .text("Unknown") {
+        let district = row.cells[3].text
+        let state = row.cells[2].text
+        let alone = try await DistrictBP(period, district: district, state: state).compare(
+          database.pool)
+        #expect(alone.rows.first?.cells == row.cells, "\(district)")
+      }
+      #expect(!districts.isEmpty)
     }
   }
 
