@@ -94,7 +94,7 @@ let package = Package(
     .testTarget(name: "ClosingModelTests"),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
-    .testTarget(name: "CSVTests", dependencies: ["CSV"]),
+    .testTarget(name: "CSVTests", dependencies: ["CSV", "TestSupport"]),
     .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
     .testTarget(
       name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),

@@ -1,4 +1,5 @@
 import CSV
+import TestSupport
 
 /// Reads bytes as one file, cut into chunks of the given sizes, the last of them as long as it
 /// takes.
@@ -19,9 +20,9 @@ func read(_ text: String) throws -> [CSVRecord] { try read(Array(text.utf8)) }
 
 /// Fields that a parser can trip over, and some that it cannot.
 struct RandomFields {
-  var random: SeededGenerator
+  var random: Seeded
 
-  init(seed: UInt64) { random = SeededGenerator(state: seed) }
+  init(seed: UInt64) { random = Seeded(seed) }
 
   mutating func field() -> String {
     let parts = [
@@ -37,18 +38,5 @@ struct RandomFields {
     (0..<Int.random(in: 1...6, using: &random)).map { _ in
       (0..<Int.random(in: 1...4, using: &random)).map { _ in field() }
     }
-  }
-}
-
-/// SplitMix64: the same seed, the same test.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -140,7 +141,7 @@ import Testing
   /// Whatever happens in whatever order: the bound holds, a waiter gets one answer, nothing is
   /// lost.
   @Test(arguments: 0..<20) func noSequenceOfEventsBreaksTheRules(seed: UInt64) {
-    var random = SplitMix(state: seed)
+    var random = Seeded(seed)
     var state = state(size: 3)
     var model = Model()
     for step in 0..<2000 {
@@ -169,7 +170,7 @@ private struct Model {
   private var lastWaiter = 0
 
   mutating func nextEvent(
-    _ state: inout PoolState, _ now: Duration, _ random: inout SplitMix
+    _ state: inout PoolState, _ now: Duration, _ random: inout Seeded
   ) -> [PoolState.Action] {
     let isHealthy = Int.random(in: 0..<4, using: &random) > 0
     switch Int.random(in: 0..<8, using: &random) {
@@ -226,18 +227,5 @@ private struct Model {
       case .drained: isDrained = true
       }
     }
-  }
-}
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
