@@ -7,6 +7,8 @@
 #   ROUNDS=3             how many series of each kind, in turn
 #   IMPORT_ROWS=200000   how many readings the imports write
 #   MEMORY_ROWS=1000000  how many readings the import has whose memory is measured; 0 leaves it out
+#   FROM=2018-01         the sample's first month; the last is 2024-12
+#   LATE_ROWS=2000       how many readings of 2024Q2 come after it is closed
 #   BENCH_HOME=…         where the server's files go, and stay; a database that is there is used again
 set -eu
 bin=$1
@@ -16,6 +18,8 @@ seconds=${SECONDS_EACH:-8}
 rounds=${ROUNDS:-3}
 import_rows=${IMPORT_ROWS:-200000}
 memory_rows=${MEMORY_ROWS:-1000000}
+from=${FROM:-2018-01}
+late_rows=${LATE_ROWS:-2000}
 
 unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
 work=$(mktemp -d /tmp/rollup-bench.XXXXXX)
@@ -65,7 +69,7 @@ value() { psql -At -c "$1"; }
 unmarked() { psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = (131, 131)'; }
 unmarked
 if [ "$(value 'SELECT count(*) FROM patients')" -eq 0 ]; then
-  sample=$(measure 1 "$bin/rollup" sample-data --patients "$patients" --seed 1 --from 2018-01 --to 2024-12)
+  sample=$(measure 1 "$bin/rollup" sample-data --patients "$patients" --seed 1 --from "$from" --to 2024-12)
 fi
 patients=$(value 'SELECT count(*) FROM patients')
 readings=$(value 'SELECT count(*) FROM blood_pressures')
@@ -76,9 +80,9 @@ echo "Load of the machine at the beginning: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 
 written() { value 'SELECT count(*) FROM rollup.blood_pressure_rollups'; }
 before=$(written)
-first=$(measure 1 "$bin/rollup-backfill" --from 2018-01 --to 2024-12)
+first=$(measure 1 "$bin/rollup-backfill" --from "$from" --to 2024-12)
 psql -c 'VACUUM ANALYZE'
-again=$(measure 1 "$bin/rollup-backfill" --from 2018-01 --to 2024-12)
+again=$(measure 1 "$bin/rollup-backfill" --from "$from" --to 2024-12)
 
 # What rollups replace: the same blood-pressure rows of months and quarters as materialised views, made anew as a whole.
 for unit in month quarter; do
@@ -93,7 +97,7 @@ FROM (
   FROM blood_pressures AS b
   JOIN patients AS p ON p.id = b.patient_id
   WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL
-    AND b.recorded_at >= '2018-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
+    AND b.recorded_at >= '$from-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
     AND b.recorded_at < '2025-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
 ) AS b
 ORDER BY patient_id, start, recorded_at DESC, id DESC
@@ -111,7 +115,7 @@ in_views=$(value 'SELECT (SELECT count(*) FROM blood_pressures_by_month) + (SELE
 psql -c 'DROP MATERIALIZED VIEW blood_pressures_by_month, blood_pressures_by_quarter'
 
 echo
-echo "| backfill, 2018-01 to 2024-12 | time | peak memory |"
+echo "| backfill, $from to 2024-12 | time | peak memory |"
 echo "|---|---|---|"
 if [ "$before" -eq 0 ]; then
   echo "| sample data made | $(seconds_of "$sample") s | $(memory_of "$sample") MB |"
@@ -272,9 +276,53 @@ echo "| \`report district-bp\` of everything | $(memory_of "$all") |"
 
 unmarked
 echo
-if "$bin/rollup" verify --from 2018-01 --to 2024-12 >>"$work/said" 2>&1; then
-  echo "\`rollup verify --from 2018-01 --to 2024-12\` finds no difference after all of it."
+if "$bin/rollup" verify --from "$from" --to 2024-12 >>"$work/said" 2>&1; then
+  echo "\`rollup verify --from $from --to 2024-12\` finds no difference after all of it."
 else
   echo "**\`rollup verify\` finds differences.**"
+  exit 1
+fi
+
+# --- Closing ----------------------------------------------------------------------------------------------------------
+
+size() { value "SELECT $(printf "pg_total_relation_size('rollup.%s') + " "$@") 0"; }
+editions() { size published_figures published_patients edition_leaves edition_regions editions; }
+longest_wait() { sed -n 's/.*its writers waited \([0-9]*\) ms.*/\1/p' "$1" | sort -n | tail -1; }
+megabytes() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 1000000 }'; }
+
+psql -c 'VACUUM ANALYZE'
+empty=$(editions)
+closing=$("$bin/benchmark" measure --runs 1 "$bin/rollup" close --through 2024Q4 2>"$work/closing")
+closed=$(value 'SELECT count(*) FROM rollup.editions')
+added=$(($(editions) - empty))
+checking=$(measure 1 "$bin/rollup" verify --closed)
+psql <<END
+\\copy (SELECT gen_random_uuid() AS id, patient_id, facility_id, systolic, diastolic, to_char((recorded_at + interval '1 second') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS recorded_at FROM blood_pressures WHERE recorded_at BETWEEN '2024-04-02' AND '2024-06-29' AND deleted_at IS NULL ORDER BY random() LIMIT $late_rows) TO '$work/late.csv' WITH (FORMAT csv, HEADER)
+END
+late=$(measure 1 "$bin/rollup" import csv --rejects "$work/rejects.csv" --readings "$work/late.csv")
+restating=$("$bin/benchmark" measure --runs 1 "$bin/rollup" restate --quarter 2024Q2 --reason 'make bench' 2>"$work/restating")
+cat "$work/closing" "$work/restating" >>"$work/said"
+
+echo
+echo "| closing, $patients patients, $closed periods | time | peak memory | longest wait of a writer |"
+echo "|---|---|---|---|"
+echo "| \`rollup close --through 2024Q4\`, all of them, two at a time | $(seconds_of "$closing") s | $(memory_of "$closing") MB | $(longest_wait "$work/closing") ms |"
+echo "| \`rollup verify --closed\` | $(seconds_of "$checking") s | $(memory_of "$checking") MB | |"
+echo "| import of $late_rows readings for 2024Q2 and its months | $(seconds_of "$late") s | $(memory_of "$late") MB | |"
+echo "| \`rollup restate --quarter 2024Q2\` | $(seconds_of "$restating") s | $(memory_of "$restating") MB | $(longest_wait "$work/restating") ms |"
+echo
+echo "| bytes that closing adds | all | a period |"
+echo "|---|---|---|"
+echo "| all | $(megabytes "$added") MB | $(megabytes $((added / closed))) MB |"
+for table in published_patients published_figures edition_leaves edition_regions; do
+  bytes=$(size "$table")
+  echo "| \`rollup.$table\` | $(megabytes "$bytes") MB | $(megabytes $((bytes / closed))) MB |"
+done
+echo "| the 2024Q2 edition that was replaced, its rows | $(megabytes "$(value "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class AS c WHERE c.relname ~ '_edition_1\$' AND c.relkind = 'r'")") MB | |"
+echo
+if "$bin/rollup" verify --closed >>"$work/said" 2>&1; then
+  echo "\`rollup verify --closed\` finds every digest as it was."
+else
+  echo "**\`rollup verify --closed\` finds differences.**"
   exit 1
 fi

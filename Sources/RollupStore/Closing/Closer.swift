@@ -173,7 +173,7 @@ public struct Closer: Sendable {
         "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text"
       ).only(String.self)
       try await publication.publish(edition, in: tx)
-      for part in parts(edition) where reason == nil || part.isPublished {
+      for part in parts(edition) {
         try await run(part.part.storeLeaves(ofPlaces: false), edition, in: tx)
       }
       if reason != nil { try await keep(edition, in: tx) }
@@ -186,7 +186,7 @@ public struct Closer: Sendable {
       try await lock(period, in: tx)
       lockedAt = .now
       if reason != nil { try await takeIn(edition, in: tx) }
-      try await refresh(edition, since: since, isRestated: reason != nil, in: tx)
+      try await refresh(edition, since: since, in: tx)
       if reason == nil {
         for table in store.catalog.closingOrder(of: period) {
           for statement in table.seal(period) { try await tx.script(statement.text) }
@@ -254,16 +254,13 @@ public struct Closer: Sendable {
     }
   }
 
-  /// Does again, with writers kept out, what has changed since it was published.
+  /// Does again, with writers kept out, what has changed since it was published; of a restatement also the rows that
+  /// were taken in.
   private func refresh(
-    _ edition: Edition, since: String, isRestated: Bool, in tx: borrowing Transaction
+    _ edition: Edition, since: String, in tx: borrowing Transaction
   ) async throws {
     let published = try await publication.refresh(edition, since: since, in: tx)
     for (part, isPublished) in parts(edition) {
-      if isRestated, !isPublished {
-        try await run(part.storeLeaves(ofPlaces: false), edition, in: tx)
-        continue
-      }
       let places =
         isPublished
         ? published
