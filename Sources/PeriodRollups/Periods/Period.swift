@@ -65,7 +65,8 @@ public struct Period: Hashable, Sendable {
   /// Whether an instant is in this period for a clock in `timeZone`.
   ///
   /// Rollups never ask this: PostgreSQL assigns readings to periods, by its own time zone data, so that the
-  /// write path, the backfill and verification cannot disagree. This is the same rule for code without a server.
+  /// write path, the backfill and verification cannot disagree. This is the same rule for code without a server; before
+  /// 1970 the two may differ, where they were packaged from different histories of a zone.
   public func contains(_ instant: Date, in timeZone: TimeZone) -> Bool {
     let seconds = Int(instant.timeIntervalSince1970.rounded(.down))
     let local = seconds + timeZone.secondsFromGMT(for: instant)

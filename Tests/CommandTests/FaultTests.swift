@@ -1,0 +1,168 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// The server is killed under the commands, and the commands themselves are, at random moments. Whatever was killed, the
+/// same command again completes, and everything is right.
+@Suite(.serialized) struct FaultTests {
+  @Test func theServerDiesUnderEveryCommand() async throws {
+    let programme = try await Programme(patients: 1200)
+    for command in [
+      "rollup import csv --readings \(programme.readings.path)",
+      "rollup-backfill --from 2023-01 --to 2024-12 --chunk 25", "rollup close --through 2024Q3",
+      "rollup restate --quarter 2023Q2 --with-months --reason 'a late phone'",
+      "rollup verify --closed",
+    ] {
+      if command.hasPrefix("rollup-backfill") { try await programme.forgetRollups() }
+      if command.contains("restate") { try await programme.comeLate() }
+      let deaths = try await programme.dies(under: command)
+      #expect(deaths > 0, "\(command) was never met")
+    }
+    try await programme.check()
+  }
+
+  /// `kill -9` of whoever closes, restates or imports what is late. Published reports stay as they were.
+  @Test func commandsAreKilledAtAnyMoment() async throws {
+    let programme = try await Programme(patients: 600)
+    var random = Seeded(5)
+    var published: [String: String] = [:]
+    for round in 0..<12 {
+      let command = [
+        "rollup close --through 2024Q3 --workers 2",
+        "rollup import csv --readings \(programme.readings.path)",
+        "rollup restate --quarter 2023Q2 --with-months --reason x",
+        "rollup-backfill --from 2023-01 --to 2024-12",
+      ][round % 4]
+      let delay = Double.random(in: 0.02..<0.8, using: &random)
+      _ = try await programme.sh(
+        "\(command) 2>/dev/null & pid=$!; sleep \(delay); kill -9 $pid; wait $pid")
+      published = try await programme.compare(with: published, "round \(round): \(command)")
+    }
+    #expect(published.count > 2)
+    let closing = try await programme.sh("rollup close --through 2024Q3")
+    #expect(closing.status == 0, "\(closing)")
+    try await programme.check()
+    _ = try await programme.compare(with: published, "at the end")
+  }
+}
+
+/// A programme on a server of its own, which may be killed.
+private struct Programme {
+  /// New readings in 2023 and 2024 of patients that are stored, as CSV.
+  let readings: URL
+  private let server: TestServer
+  private let pool: Pool
+  private let count = 8000
+
+  init(patients: Int) async throws {
+    server = try await onItsOwnThread { try TestServer(losesCommits: false) }
+    pool = Pool(ConnectionSettings(conninfo: server.address), size: 2)
+    readings = FileManager.default.temporaryDirectory.appending(path: "late-\(UUID()).csv")
+    let made = try await sh(
+      """
+      rollup migrate --time-zone Asia/Kolkata && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
+      && rollup-backfill --from 2023-01 --to 2024-12
+      """)
+    #expect(made.status == 0, "\(made.error)")
+    let ids = try await pool.withConnection {
+      try await $0.query("SELECT id FROM patients ORDER BY id").map { try $0.decode(UUID.self) }
+    }
+    var random = Seeded(9)
+    var text = "id,patient_id,facility_id,systolic,diastolic,recorded_at\n"
+    for number in 0..<count {
+      let seconds = Int.random(in: 1_672_600_000..<1_735_600_000, using: &random)
+      let time = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+      let id = "10000000-0000-4000-8000-\(String(format: "%012d", number))"
+      text +=
+        "\(id),\(ids.randomElement(using: &random)!),,\(Int.random(in: 100..<180, using: &random)),80,\(time)\n"
+    }
+    try Data(text.utf8).write(to: readings)
+  }
+
+  func sh(_ script: String) async throws -> (status: Int32, output: String, error: String) {
+    let (path, url) = (Self.folder, server.address)
+    return try await onItsOwnThread {
+      run(["/bin/sh", "-c", "PATH=\(path):$PATH; \(script)"], environment: ["DATABASE_URL": url])
+    }
+  }
+
+  /// The tests' own program lies beside the commands.
+  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    .deletingLastPathComponent().path
+
+  func forgetRollups() async throws {
+    try await pool.withConnection {
+      try await $0.script("TRUNCATE rollup.blood_pressure_rollups, rollup.visit_rollups")
+    }
+  }
+
+  /// Readings of closed periods are removed and others entered.
+  func comeLate() async throws {
+    let outcome = try await sh(
+      "sed 's/^10000000/20000000/; s/,80,/,70,/' \(readings.path) | sed -n '1p;100,400p' > \(readings.path).late && rollup import csv --readings \(readings.path).late"
+    )
+    #expect(outcome.status == 0, "\(outcome.error)")
+  }
+
+  /// Runs a command until it is done, and kills the server under it three times if it lasts so long.
+  /// - Returns: how often the command met it.
+  func dies(under command: String) async throws -> Int {
+    var deaths = 0
+    for delay in [100, 250, 600] {
+      async let outcome = sh(command)
+      try await Task.sleep(for: .milliseconds(delay))
+      try await onItsOwnThread { [server] in try server.crash() }
+      let (status, _, error) = try await outcome
+      #expect([0, 69].contains(status), "\(command): \(status) \(error)")
+      if status == 69 {
+        deaths += 1
+        #expect(error.contains("server"), "\(error)")
+      }
+    }
+    let last = try await sh(command)
+    #expect(last.status == 0, "\(command): \(last.error)")
+    return deaths
+  }
+
+  /// The reports of what is closed; those that were there before must be the same.
+  func compare(with before: [String: String], _ when: String) async throws -> [String: String] {
+    let outcome = try await sh(
+      """
+      rollup close --list | awk -F, '$2 == "closed" { print $1 }' | while read -r p; do
+        case $p in *Q*) unit=quarter ;; *) unit=month ;; esac
+        echo "$p $(report district-bp --$unit $p --edition 1 --raw --format csv | md5sum)"
+      done
+      """)
+    #expect(outcome.status == 0, "\(when): \(outcome.error)")
+    var now: [String: String] = [:]
+    for line in outcome.output.split(separator: "\n") {
+      let parts = line.split(separator: " ", maxSplits: 1).map(String.init)
+      now[parts[0]] = parts[1]
+    }
+    for (period, digest) in before { #expect(now[period] == digest, "\(when): \(period)") }
+    return now
+  }
+
+  /// Every reading of the file is stored, once in the ledger for each closed period that could not take it, and everything
+  /// verifies.
+  func check() async throws {
+    let imported = try await sh("rollup import csv --readings \(readings.path)")
+    #expect(imported.status == 0, "\(imported.error)")
+    let (stored, entries, distinct) = try await pool.withConnection {
+      try await $0.query(
+        """
+        SELECT (SELECT count(*) FROM blood_pressures WHERE id::text LIKE '10000000-0000-4000-8000-%'),
+          count(*), count(DISTINCT (row_id, period_type, period_start, effect))
+        FROM rollup.late_arrivals
+        WHERE change = 'insert'
+        """
+      ).only((Int, Int, Int).self)
+    }
+    #expect(stored == count && entries > 0 && entries == distinct)
+    let verified = try await sh(
+      "rollup verify --from 2023-01 --to 2024-12 && rollup verify --closed")
+    #expect(verified.status == 0, "\(verified)")
+    await pool.close()
+  }
+}
