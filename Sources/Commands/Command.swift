@@ -94,12 +94,17 @@ public struct Failure: Error, Sendable {
       self = Failure(
         code: 77,
         "\(error.message). Nothing of the transaction in hand was committed. \(error.hint ?? "")")
-    case .server:
-      let action =
-        error.sqlState == .insufficientPrivilege
-        ? "the database role may not do this" : "the database refused a statement"
+    case .server where error.sqlState == .insufficientPrivilege:
       self = Failure(
-        code: 70, "\(action): \(error). Nothing of the transaction in hand was committed.")
+        code: 77,
+        "the database role may not do this: \(error). Nothing of the transaction in hand was committed. "
+          + "Its members may what 'Roles' in docs/closing.md says of rollup_writer, rollup_reporter and rollup_closer."
+      )
+    case .server:
+      self = Failure(
+        code: 70,
+        "the database refused a statement: \(error). Nothing of the transaction in hand was committed."
+      )
     }
   }
 }

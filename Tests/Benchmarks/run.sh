@@ -118,7 +118,7 @@ echo
 echo "| backfill, $from to 2024-12 | time | peak memory |"
 echo "|---|---|---|"
 if [ "$before" -eq 0 ]; then
-  echo "| sample data made | $(seconds_of "$sample") s | $(memory_of "$sample") MB |"
+  [ -z "${sample:-}" ] || echo "| sample data made | $(seconds_of "$sample") s | $(memory_of "$sample") MB |"
   echo "| \`rollup-backfill\` from nothing: blood pressure, visits, registrations, register | $(seconds_of "$first") s | $(memory_of "$first") MB |"
 fi
 echo "| \`rollup-backfill\` that finds nothing to change | $(seconds_of "$again") s | $(memory_of "$again") MB |"

@@ -142,4 +142,41 @@ import Testing
         lines == ["again 77", "1", "1", "same", "same", "2024Q2 edition 2", "whole"], "\(outcome)")
     }
   }
+
+  /// Each role runs the commands that are its own, and is refused the others' with what it lacks.
+  @Test func everyRoleHasItsCommands() async throws {
+    try await TestDatabase.migrated(size: 1) { database, _ in
+      let outcome = sh(
+        """
+        cd $(mktemp -d); as() { role=$1; shift; PGOPTIONS="-c role=rollup_$role" "$@" 2>>errors; echo "$role $2 $?" >> codes; }
+        rollup sample-data --patients 200 --seed 1 --from 2023-01 --to 2024-12 2>/dev/null
+        as closer rollup-backfill --from 2023-01 --to 2024-12
+        as closer rollup verify --from 2023-01 --to 2024-12
+        as closer rollup close --through 2024Q2
+        as reporter report district-bp --quarter 2024Q2 --output closed.csv
+        as reporter report district-bp --quarter 2024Q2 --patients controlled --output list.csv
+        as reporter report district-bp --quarter 2024Q2 --compare --output compare.csv
+        as reporter report district-bp --month 2024-08 --output open.csv
+        as reporter rollup digest --quarter 2024Q2 > /dev/null
+        p=$(sed -n 2p list.csv | cut -d, -f7)
+        echo id,patient_id,facility_id,systolic,diastolic,recorded_at > r.csv
+        echo "00000000-0000-4000-8000-000000000009,$p,,119,70,2024-06-30T12:00:00Z" >> r.csv
+        as writer rollup import csv --readings r.csv
+        as closer rollup late --period 2024Q2 > /dev/null
+        as closer rollup restate --quarter 2024Q2 --reason late
+        as closer rollup verify --closed
+        as writer rollup close --quarter 2024Q3
+        as reporter rollup close --quarter 2024Q3
+        as reporter rollup import csv --readings r.csv
+        as reporter rollup verify
+        wc -l < closed.csv | xargs test 3 -le && cat codes; cat errors >&2
+        """, database.url)
+      let codes = outcome.output.split(separator: "\n").map(String.init)
+      let allowed = codes.prefix { !$0.hasPrefix("writer close") }
+      #expect(allowed.count == 12 && allowed.allSatisfy { $0.hasSuffix(" 0") }, "\(outcome)")
+      #expect(codes.count == 16)
+      #expect(codes.suffix(4).allSatisfy { $0.hasSuffix(" 77") }, "\(codes)")
+      #expect(outcome.error.contains("permission denied"), "\(outcome.error)")
+    }
+  }
 }

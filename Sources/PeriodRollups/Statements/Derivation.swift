@@ -93,6 +93,9 @@ extension MostRecent {
     """
   }
 
+  /// The lens on the subject itself: what follows from the join, said so that only the lens's subjects are read.
+  func ofSubject(_ lens: Lens) -> SQL { lens.condition(on: subject.id.of("k"), subject.id.type) }
+
   private func qualified(_ column: Column) -> SQL {
     column.of(subject.carried.contains(column) ? "k" : "e")
   }

@@ -19,7 +19,7 @@ extension MostRecent {
         """
         SELECT m.*
         FROM (
-          \(mostRecent(candidates(lens, where: inSpan("p"))))
+          \(mostRecent(candidates(lens, where: "\(inSpan("p")) AND \(ofSubject(lens))")))
         ) AS m
         WHERE NOT EXISTS (
           SELECT FROM \(table) AS r
@@ -56,6 +56,7 @@ extension MostRecent {
           ) AS e
           JOIN \(subject.table) AS k ON \(subject.id.of("k")) = \(subjectID.of("e")) \
       AND \(subject.exists.sql(of: "k"))
+            AND \(ofSubject(lens))
           WHERE (\(of("e", [subjectID] + ranking))) = (\(of("r", [subjectID] + ranking)))
             AND r.period_start = CASE r.period_type \(.joined(right, " ")) END
         )

@@ -7,7 +7,9 @@ extension MostRecent {
   public func verify(_ lens: Lens) -> Statement {
     comparison(
       "compare \(name) with the sources",
-      mostRecent(candidates(lens, where: "\(inSpan("p")) AND NOT \(Editions.isClosed("p"))")),
+      mostRecent(
+        candidates(
+          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND NOT \(Editions.isClosed("p"))")),
       """
       SELECT \(of("r", key + content))
       FROM \(table) AS r
@@ -46,7 +48,9 @@ extension MostRecent {
   public func verifyKnown(_ lens: Lens) -> Statement {
     comparison(
       "compare \(name) as known now with the sources",
-      mostRecent(candidates(lens, where: "\(inSpan("p")) AND \(Editions.isClosed("p"))")),
+      mostRecent(
+        candidates(
+          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND \(Editions.isClosed("p"))")),
       known(
         where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))

@@ -32,10 +32,7 @@ extension RollupStore {
     let values = chunk.values.merging(self.values(of: span)) { $1 }
     let locks = Locks(catalog.subject)
     return try await transaction { tx in
-      // A chunk's joins are over tens of thousands of rows: the plan for these values, not for any.
-      try await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-      // Its sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.
-      try await tx.execute("SET LOCAL work_mem = '64MB'")
+      for setting in Self.forAChunk { try await tx.execute(setting) }
       try await tx.execute(query(Doing.backfill.statement))
       var derived = Derived()
       derived.subjects = try await tx.execute(
@@ -53,11 +50,26 @@ extension RollupStore {
     }
   }
 
+  /// A chunk joins tens of thousands of rows to each other.
+  ///
+  /// PostgreSQL cannot tell how many: of a range of uuids within one step of its histogram, a hundredth of the table, it
+  /// expects one row, and would look up each of them in every partition (500,000 patients: one chunk took longer than
+  /// all those before it).
+  private static let forAChunk: [Query] = [
+    "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
+    // The plan for these values, not for any.
+    "SET LOCAL plan_cache_mode = force_custom_plan",
+    // Sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.
+    "SET LOCAL work_mem = '64MB'",
+  ]
+
   private func dropUnfounded<Key: PostgresKey>(
     _ rollup: MostRecent, _ chunk: Chunk<Key>, _ values: Values, in tx: borrowing Transaction
   ) async throws -> Int {
     let rows = try await tx.query(query(rollup.unfounded(chunk.lens), values))
     guard !rows.isEmpty else { return 0 }
+    // Few rows in partitions of many: found by their keys.
+    try await tx.execute("SET LOCAL enable_nestloop = on")
     var (subjects, types, starts, ids): ([Key], [String], [CalendarDay], [Key]) = ([], [], [], [])
     for row in rows {
       let (subject, type, start, id) = try row.decode((Key, String, CalendarDay, Key).self)
@@ -66,13 +78,15 @@ extension RollupStore {
       starts.append(start)
       ids.append(id)
     }
-    return try await tx.execute(
+    let removed = try await tx.execute(
       query(
         rollup.dropUnfounded,
         [
           "subject_ids": Bind(subjects), "period_types": Bind(types), "starts": Bind(starts),
           "row_ids": Bind(ids), "period_starts": Bind(Array(Set(starts))),
         ]))
+    try await tx.execute("SET LOCAL enable_nestloop = off")
+    return removed
   }
 
   /// Makes a count equal to what the sources say, and folds it, beside writers.
