@@ -19,11 +19,7 @@ struct DistrictBPCommand: Command {
 
   @OptionGroup var database: DatabaseOptions
 
-  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
-  var quarter: Period?
-
-  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
-  var month: Period?
+  @OptionGroup var which: PeriodOptions
 
   @Option(help: "Only this district.")
   var district: String?
@@ -77,9 +73,7 @@ struct DistrictBPCommand: Command {
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    guard (quarter == nil) != (month == nil) else {
-      throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
-    }
+    _ = try which.one()
     guard [edition != nil, asKnownNow].filter({ $0 }).count < 2 else {
       throw ValidationError("--edition is as published, --as-known-now is not: name one of them")
     }
@@ -90,7 +84,7 @@ struct DistrictBPCommand: Command {
   }
 
   func execute() async throws {
-    guard let period = quarter ?? month else { return }
+    let period = try which.one()
     let pool = try await database.pool(size: 1)
     let table: ReportTable
     do {

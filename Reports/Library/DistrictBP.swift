@@ -90,12 +90,16 @@ public struct DistrictBP: Sendable {
     try await pool.transaction(.repeatableRead, readOnly: true) { tx in
       let frame = try await ReportFrame(period, view, today: today, tx)
       let places = try await figures(frame, tx).places
+      let ids = isNarrowed ? places.compactMap(\.knownID) : nil
       let patients: [ListedPatient]
       if let edition = frame.published {
-        let ids = isNarrowed ? places.compactMap(\.knownID) : nil
         patients = try await PublishedPatients(edition, facilities: ids).run(tx)
       } else {
-        patients = try await LivePatients(frame.evaluation, closed: frame.closed).run(tx)
+        // Who registered at a facility may be assigned to any.
+        let assigned = indicator.isOfRegistration ? nil : ids
+        patients = try await LivePatients(
+          frame.evaluation, closed: frame.closed, assignedTo: assigned
+        ).run(tx)
       }
       return list(
         patients.filter { $0.line.indicators(limits).contains(indicator) }, indicator, places, frame

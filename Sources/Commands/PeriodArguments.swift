@@ -18,6 +18,28 @@ extension Period: ExpressibleByArgument {
   }
 }
 
+/// `--quarter` or `--month`: one period.
+public struct PeriodOptions: ParsableArguments {
+  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
+  public var quarter: Period?
+
+  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
+  public var month: Period?
+
+  public init() {}
+
+  /// The one that was named, if any.
+  public var period: Period? { quarter ?? month }
+
+  /// - Throws: `ValidationError` unless exactly one was named.
+  public func one() throws -> Period {
+    guard let period, (quarter == nil) != (month == nil) else {
+      throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
+    }
+    return period
+  }
+}
+
 /// `--from` and `--to`.
 public struct SpanOptions: ParsableArguments {
   @Option(help: "The first month or quarter, such as 2020-01 or 2020Q1.", transform: Period.parse)

@@ -88,11 +88,7 @@ struct CloseCommand: Command {
 
 /// Which periods are meant.
 struct ClosingOptions: ParsableArguments {
-  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
-  var quarter: Period?
-
-  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
-  var month: Period?
+  @OptionGroup var one: PeriodOptions
 
   @Option(
     help: "All periods up to this month or quarter, oldest first.",
@@ -105,10 +101,11 @@ struct ClosingOptions: ParsableArguments {
   @Flag(help: "Close nothing; list the periods, which are due, and which are closed.")
   var list = false
 
-  var period: Period? { quarter ?? month }
+  var period: Period? { one.period }
 
   func validate() throws {
-    let given = [quarter != nil, month != nil, through != nil, due, list].filter { $0 }.count
+    let given = [one.quarter != nil, one.month != nil, through != nil, due, list].filter { $0 }
+      .count
     guard given == 1 else {
       throw ValidationError(
         "name one of --quarter 2024Q2, --month 2024-06, --through 2024Q2 and --due")
@@ -128,11 +125,7 @@ struct RestateCommand: Command {
 
   @OptionGroup var database: DatabaseOptions
 
-  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
-  var quarter: Period?
-
-  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
-  var month: Period?
+  @OptionGroup var which: PeriodOptions
 
   @Flag(help: "Restate the quarter's closed months too, before it.")
   var withMonths = false
@@ -146,19 +139,19 @@ struct RestateCommand: Command {
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    guard (quarter == nil) != (month == nil) else {
-      throw ValidationError("name one period, for example --quarter 2024Q2 or --month 2024-06")
-    }
+    _ = try which.one()
   }
 
   func execute() async throws {
-    guard let period = quarter ?? month else { return }
+    let period = try which.one()
     let pool = try await database.pool(size: 2)
     let store = try await RollupStore(pool, Rollups.catalog)
     let closer = try await Closer(store, author: author)
     var periods = [period]
     if withMonths, period.type == .quarter {
       let closed = Set(try await store.editions().map(\.edition.period))
+      // Before its months are restated without it.
+      guard closed.contains(period) else { throw Closing.Refusal.open(period) }
       periods = period.months.filter(closed.contains) + periods
     }
     for period in periods {

@@ -19,11 +19,7 @@ struct DigestCommand: Command {
 
   @OptionGroup var database: DatabaseOptions
 
-  @Option(help: "A quarter, such as 2024Q2.", transform: { try Period.parse($0, as: .quarter) })
-  var quarter: Period?
-
-  @Option(help: "A month, such as 2024-06.", transform: { try Period.parse($0, as: .month) })
-  var month: Period?
+  @OptionGroup var which: PeriodOptions
 
   @Option(help: "An edition. Default: the last.")
   var edition: Int?
@@ -40,7 +36,7 @@ struct DigestCommand: Command {
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    let given = [quarter != nil, month != nil, all, file != nil].filter { $0 }.count
+    let given = [which.quarter != nil, which.month != nil, all, file != nil].filter { $0 }.count
     guard given == 1 else {
       throw ValidationError(
         "name one of --quarter 2024Q2, --month 2024-06, --all and --file FILE.csv")
@@ -58,7 +54,7 @@ struct DigestCommand: Command {
     let pool = try await database.pool(size: 1)
     let store = try await RollupStore(pool, Rollups.catalog)
     let records = try await store.editions()
-    if let period = quarter ?? month {
+    if let period = which.period {
       let record = try record(period, among: records)
       if let district {
         Terminal.print(try await store.digest(of: district, in: record))

@@ -26,6 +26,9 @@ struct LateCommand: Command {
   @Option(help: "Only patients who are assigned to a facility of this district today.")
   var district: String?
 
+  @Option(help: "Only of this state.")
+  var state: String?
+
   @Flag(help: "List the entries.")
   var list = false
 
@@ -40,8 +43,9 @@ struct LateCommand: Command {
     if let period, try await store.editions(of: period).isEmpty {
       throw Closing.Refusal.open(period)
     }
-    if let district { try await check(district, pool) }
-    let late = LateArrivals(period: period, district: district, includingTakenIn: all)
+    try await check(pool)
+    let late = LateArrivals(
+      period: period, district: district, state: state, includingTakenIn: all)
     let count = try await list ? write(late, pool) : sum(late, pool)
     await pool.close()
     if count == 0 { Terminal.say("nothing has come late") }
@@ -87,17 +91,24 @@ struct LateCommand: Command {
     return count
   }
 
-  private func check(_ district: String, _ pool: Pool) async throws {
-    let names = try await pool.withConnection { connection in
-      try await connection.query("SELECT DISTINCT district FROM facilities").map {
-        try $0.decode(String.self)
+  /// - Throws: ``Failure`` with the nearest names for a region that is no facility's.
+  private func check(_ pool: Pool) async throws {
+    let regions = try await pool.withConnection { connection in
+      try await connection.query("SELECT DISTINCT state, district FROM facilities").map {
+        try $0.decode((String, String).self)
       }
     }
-    guard !names.contains(where: { $0.lowercased() == district.lowercased() }) else { return }
-    let near = nearest(to: district, among: names)
-    throw Failure.usage(
-      "there is no district '\(district)'"
-        + (near.isEmpty ? "" : "; the nearest are \(near.joined(separator: ", "))"))
+    for (kind, name, names) in [
+      ("state", state, regions.map(\.0)), ("district", district, regions.map(\.1)),
+    ] {
+      guard let name, !names.contains(where: { $0.lowercased() == name.lowercased() }) else {
+        continue
+      }
+      let near = nearest(to: name, among: Set(names).sorted())
+      throw Failure.usage(
+        "there is no \(kind) '\(name)'"
+          + (near.isEmpty ? "" : "; the nearest are \(near.joined(separator: ", "))"))
+    }
   }
 }
 

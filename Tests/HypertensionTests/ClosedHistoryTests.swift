@@ -40,7 +40,7 @@ import Testing
   }
 
   /// The server dies in the middle of everything, again and again.
-  @Test(arguments: ExactnessTests.seeds.prefix(3))
+  @Test(arguments: ExactnessTests.seeds.few)
   func whatIsWrittenIsInTheRollupOrInTheLedgerAlsoAfterCrashes(seed: UInt64) async throws {
     let server = try TestServer(losesCommits: false)
     let pool = Pool(
@@ -79,7 +79,7 @@ import Testing
     await pool.close()
   }
 
-  @Test(arguments: ExactnessTests.seeds.prefix(3))
+  @Test(arguments: ExactnessTests.seeds.few)
   func aLoneHistoryIsAccountedForAfterEveryStep(seed: UInt64) async throws {
     try await TestDatabase.migrated(timeZone: "Asia/Kolkata", size: 2) { database, store in
       var history = RandomHistory(store, seed: seed, patients: 3, rows: 4)

@@ -10,11 +10,7 @@ import Testing
 ///
 /// `ROLLUP_SEEDS=100` runs more histories, `ROLLUP_SEED=7` one of them again.
 @Suite(.serialized) struct ExactnessTests {
-  static let seeds: [UInt64] = {
-    let environment = ProcessInfo.processInfo.environment
-    if let seed = environment["ROLLUP_SEED"].flatMap({ UInt64($0) }) { return [seed] }
-    return (1...(environment["ROLLUP_SEEDS"].flatMap { UInt64($0) } ?? 6)).map { $0 }
-  }()
+  static let seeds = TestSupport.seeds(6)
 
   @Test(arguments: seeds)
   func concurrentHistoriesEndExact(seed: UInt64) async throws {
@@ -41,7 +37,7 @@ import Testing
     }
   }
 
-  @Test(arguments: seeds.prefix(3))
+  @Test(arguments: seeds.few)
   func aLoneHistoryIsExactAfterEveryStep(seed: UInt64) async throws {
     try await TestDatabase.migrated(timeZone: "America/St_Johns", size: 2) { database, store in
       var history = RandomHistory(store, seed: seed, patients: 3, rows: 4)

@@ -203,7 +203,7 @@ import Testing
       let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
       for period in ["2024-03", "2024Q1"] { try await closer.close(Period(parsing: period)) }
       try await store.update(Self.patient("p", registered: "2024-03-05"))
-      let late = LateArrivals(period: nil, district: nil, includingTakenIn: false)
+      let late = LateArrivals(period: nil)
       let sums = try await late.sums(database.pool).map {
         "\($0.period) \($0.kind) \($0.effect) \($0.count)"
       }
@@ -231,7 +231,7 @@ import Testing
       let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
       try await closer.close(Period(parsing: "2024-03"))
       try await store.merge(Self.id("p"), into: Self.id("q"))
-      let late = LateArrivals(period: nil, district: nil, includingTakenIn: false)
+      let late = LateArrivals(period: nil)
       let net = try await late.sums(database.pool).filter { $0.change == "net" }
       #expect(net.map { "\($0.kind) \($0.effect) \($0.count)" } == Self.netOfAMerge)
     }

@@ -138,6 +138,12 @@ import Testing
             let place = try #require(
               table.columns.firstIndex { $0.name == indicator.rawValue })
             let list = try await report.patients(indicator, database.pool, today: today)
+            if limits == .standard {
+              let whole = list.rows.filter { $0.cells[2] != .text("Unknown") }.map(\.cells)
+              let byDistrict = try await Self.byDistrict(
+                report, indicator, table, database.pool, today)
+              #expect(byDistrict == whole, "seed \(seed), \(name), \(indicator)")
+            }
             var counts: [String: Int] = [:]
             for row in list.rows { counts[row.cells[4].text, default: 0] += 1 }
             for row in table.rows where row.cells[1] == .text("facility") {
@@ -149,6 +155,21 @@ import Testing
         }
       }
     }
+  }
+
+  /// The list of each district by itself, one after the other.
+  private static func byDistrict(
+    _ report: DistrictBP, _ indicator: Indicator, _ table: ReportTable, _ pool: Pool,
+    _ today: CalendarDate?
+  ) async throws -> [[ReportTable.Cell]] {
+    var rows: [[ReportTable.Cell]] = []
+    for region in table.rows where region.cells[1] == .text("district") {
+      guard region.cells[3] != .text("Unknown") else { continue }
+      var alone = report
+      (alone.state, alone.district) = (region.cells[2].text, region.cells[3].text)
+      rows += try await alone.patients(indicator, pool, today: today).rows.map(\.cells)
+    }
+    return rows
   }
 
   /// The report and a list, with the usual limits and with others.

@@ -11,11 +11,7 @@ import Testing
 ///
 /// `ROLLUP_SEEDS=100` tries more programmes, `ROLLUP_SEED=7` one of them again.
 @Suite struct OracleTests {
-  static let seeds: [UInt64] = {
-    let environment = ProcessInfo.processInfo.environment
-    if let seed = environment["ROLLUP_SEED"].flatMap({ UInt64($0) }) { return [seed] }
-    return (1...(environment["ROLLUP_SEEDS"].flatMap { UInt64($0) } ?? 12)).map { $0 }
-  }()
+  static let seeds = TestSupport.seeds(12)
 
   @Test(arguments: seeds)
   func theReportIsWhatTheSourcesSay(seed: UInt64) async throws {

@@ -7,14 +7,18 @@ import RollupStore
 public struct LateArrivals: Sendable {
   /// nil for all closed periods.
   public let period: Period?
-  /// Of the facility that the patient is assigned to today; nil for all.
+  /// Of the facility that the patient is assigned to today; nil for all. Letter case does not matter.
   public let district: String?
+  public let state: String?
   /// Also what a restatement has taken in since.
   public let includingTakenIn: Bool
 
-  public init(period: Period?, district: String?, includingTakenIn: Bool) {
+  public init(
+    period: Period?, district: String? = nil, state: String? = nil, includingTakenIn: Bool = false
+  ) {
     self.period = period
     self.district = district
+    self.state = state
     self.includingTakenIn = includingTakenIn
   }
 
@@ -87,7 +91,7 @@ public struct LateArrivals: Sendable {
         ) AS t (period_type, period_start, kind, change, effect, count, patients, first, last)
         ORDER BY period_start, period_type, change = 'net', kind, change, effect
         """,
-      binds: [Bind(district)])
+      binds: [Bind(district), Bind(state)])
     return try await pool.withConnection { connection in
       try await connection.query(query).compactMap { row in
         guard
@@ -127,10 +131,10 @@ public struct LateArrivals: Sendable {
             l.subject_id, l.row_id, l.period_type::text, l.period_start, l.occurred_at, \(held(false)), \(held(true))
           FROM \(Ledger.table) AS l
           \(place("l.subject_id"))
-          WHERE l.number > $2 AND \(pending) \(only("l"))
+          WHERE l.number > $3 AND \(pending) \(only("l"))
           ORDER BY l.number
           LIMIT 1000
-          """, binds: [Bind(district), Bind(after)])
+          """, binds: [Bind(district), Bind(state), Bind(after)])
       let rows = try await pool.withConnection { try await $0.query(query) }
       for row in rows {
         after = try row.decode(0, as: Int64.self)
@@ -167,7 +171,10 @@ public struct LateArrivals: Sendable {
     let ofPeriod = period.map {
       "AND \(alias).period_type = '\($0.type.code)' AND \(alias).period_start = '\($0.start)'"
     }
-    return "\(ofPeriod ?? "") AND ($1::text IS NULL OR lower(f.district) = lower($1))"
+    return """
+      \(ofPeriod ?? "") AND ($1::text IS NULL OR lower(f.district) = lower($1)) \
+      AND ($2::text IS NULL OR lower(f.state) = lower($2))
+      """
   }
 
   /// Entries that came after the period's last edition.

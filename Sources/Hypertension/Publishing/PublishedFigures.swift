@@ -126,15 +126,21 @@ public struct PublishedPatients: Sendable {
 public struct LivePatients: Sendable {
   public let evaluation: Evaluation
   public let closed: Set<Period>
+  /// Only those assigned to these; nil for everybody.
+  public let facilities: [UUID]?
 
-  public init(_ evaluation: Evaluation, closed: Set<Period>) {
+  public init(_ evaluation: Evaluation, closed: Set<Period>, assignedTo facilities: [UUID]? = nil) {
     self.evaluation = evaluation
     self.closed = closed
+    self.facilities = facilities
   }
 
   public func run(_ tx: borrowing Transaction) async throws -> [ListedPatient] {
-    let states = CareStates(evaluation: evaluation, closed: closed, scope: .everybody)
-    return try await tx.query(Query(text: states.query, binds: [Bind([UUID]())])).map { row in
+    let states = CareStates(
+      evaluation: evaluation, closed: closed,
+      scope: facilities == nil ? .everybody : .assignedFacilities)
+    let query = Query(text: states.query, binds: [Bind(facilities ?? [])])
+    return try await tx.query(query).map { row in
       var state: PatientState = []
       for (place, bit) in Self.bits where try row.decode(place, as: Bool.self) {
         state.insert(bit)
