@@ -204,6 +204,23 @@ import Testing
     "ALTER TABLE rollup.blood_pressure_rollups_quarters DETACH PARTITION rollup.blood_pressure_rollups_quarters_2024_q2",
     "DROP TRIGGER kept ON rollup.visit_rollups_months_2024_05_edition_1",
     "ALTER TABLE rollup.published_patients DISABLE TRIGGER published",
+    // A guard that is there, but lets pass.
+    """
+    DROP TRIGGER closed ON rollup.visit_rollups_quarters_2024_q2;
+    CREATE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE ON rollup.visit_rollups_quarters_2024_q2
+      FOR EACH ROW WHEN (false) EXECUTE FUNCTION rollup.guard_visit_rollups();
+    ALTER TABLE rollup.visit_rollups_quarters_2024_q2 ENABLE ALWAYS TRIGGER closed
+    """,
+    """
+    DROP TRIGGER closed ON rollup.visit_rollups_quarters_2024_q2;
+    CREATE TRIGGER closed BEFORE INSERT ON rollup.visit_rollups_quarters_2024_q2
+      FOR EACH ROW EXECUTE FUNCTION rollup.guard_visit_rollups();
+    ALTER TABLE rollup.visit_rollups_quarters_2024_q2 ENABLE ALWAYS TRIGGER closed
+    """,
+    """
+    CREATE OR REPLACE FUNCTION rollup.guard_visit_rollups() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN RETURN coalesce(new, old); END'
+    """,
   ])
   func aMissingGuardIsNamed(sql: String) async throws {
     try await closed { database, store, _ in
@@ -211,7 +228,9 @@ import Testing
       let found = try await findings(store)
       #expect(found.count == 1, "\(found)")
       #expect(
-        found.first?.contains("switched off") == true || found.first?.contains("attached") == true)
+        ["switched off", "attached", "is not the one that guards"].contains {
+          found.first?.contains($0) == true
+        })
     }
   }
 }

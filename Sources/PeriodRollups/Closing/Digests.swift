@@ -332,18 +332,20 @@ extension Closing {
       """)
   }
 
-  /// Every edition in the order of the chain, with whether it is whole: `period_type`, `period_start`, `edition`,
-  /// `follows` (its `previous` is the digest of the one before, and its number the next), `digest_holds`.
+  /// Whether an edition is whole: `follows` (its `previous` is the digest of the one before in the chain, and its number
+  /// the next), `digest_holds`.
   public static var chain: Statement {
     Statement(
-      "check the chain of editions",
+      "check an edition's place in the chain",
       """
-      SELECT e.period_type, e.period_start, e.edition,
-        e.previous IS NOT DISTINCT FROM lag(e.digest) OVER (ORDER BY e.sequence)
-          AND e.sequence = row_number() OVER (ORDER BY e.sequence) AS follows,
-        e.digest = \(Editions.digest("e")) AS digest_holds
-      FROM \(Editions.table) AS e
-      ORDER BY e.sequence
+      SELECT e.follows, e.digest = \(Editions.digest("e")) AS digest_holds
+      FROM (
+        SELECT *, previous IS NOT DISTINCT FROM lag(digest) OVER (ORDER BY sequence)
+          AND sequence = row_number() OVER (ORDER BY sequence) AS follows
+        FROM \(Editions.table)
+      ) AS e
+      WHERE e.period_type = \(Parameter.periodType) AND e.period_start = \(Parameter.periodStart)
+        AND e.edition = \(Parameter.edition)
       """)
   }
 }

@@ -132,13 +132,19 @@ extension PeriodTable {
 
 /// What has to be in the catalogue of the database for a closed period to be guarded.
 public struct GuardCheck: Hashable, Sendable {
-  /// `table trigger function` of a trigger that always fires, or `partition in parent`.
+  /// `table trigger events function` of a trigger that always fires (events as `pg_trigger.tgtype` has them),
+  /// `partition in parent`, or `function()` and its body.
   public let expected: String
   /// What it means that it is not there.
   public let complaint: String
 }
 
 extension GuardCheck {
+  // Bits of tgtype: row 1, before 2, insert 4, delete 8, update 16, truncate 32.
+  fileprivate static let forEachChange = 1 + 2 + 4 + 8 + 16
+  fileprivate static let forTruncate = 2 + 32
+  fileprivate static let forAnything = 2 + 4 + 8 + 16 + 32
+
   /// The checks of the tables of what is published, the editions among them.
   public static func published(_ parts: [EditionPart]) -> [GuardCheck] {
     var tables: [TableName] = [
@@ -148,7 +154,7 @@ extension GuardCheck {
       tables.append(table)
     }
     return tables.flatMap { table in
-      ["published guard_published", "published_whole refuse"].map {
+      ["published \(forEachChange) guard_published", "published_whole \(forTruncate) refuse"].map {
         GuardCheck(
           expected: "\(table.qualified) \($0)",
           complaint: "a guard of \(table.qualified) is missing or switched off")
@@ -158,6 +164,14 @@ extension GuardCheck {
 }
 
 extension PeriodTable {
+  /// The check that the guard does what it was declared to do.
+  public var functionOfGuards: GuardCheck {
+    let body = createGuard.text.split(separator: "$guard$", omittingEmptySubsequences: false)[1]
+    return GuardCheck(
+      expected: "\(guardFunction.qualified)()\(body)",
+      complaint: "the function \(guardFunction.qualified) is not the one that guards")
+  }
+
   /// The checks of a closed period's partition.
   public func guards(of period: Period) -> [GuardCheck] {
     let partition = partition(of: period)
@@ -167,10 +181,10 @@ extension PeriodTable {
         expected: "\(name) in \(table(of: period.type).table.name)",
         complaint: "\(name) is not attached"),
       GuardCheck(
-        expected: "\(name) closed \(guardFunction.table.name)",
+        expected: "\(name) closed \(GuardCheck.forEachChange) \(guardFunction.table.name)",
         complaint: "the guard of \(name) is missing or switched off"),
       GuardCheck(
-        expected: "\(name) closed_whole refuse",
+        expected: "\(name) closed_whole \(GuardCheck.forTruncate) refuse",
         complaint: "the guard of \(name) against TRUNCATE is missing or switched off"),
     ]
   }
@@ -181,7 +195,7 @@ extension MostRecent {
   public func guardOfKept(_ edition: Int, of period: Period) -> GuardCheck {
     let name = self.edition(edition, of: period).qualified
     return GuardCheck(
-      expected: "\(name) kept refuse",
+      expected: "\(name) kept \(GuardCheck.forAnything) refuse",
       complaint: "the guard of \(name) is missing or switched off")
   }
 }

@@ -36,57 +36,81 @@ public struct ClosedVerification: Sendable {
     progress: (Edition) -> Void = { _ in }, found: (Finding) -> Bool
   ) async throws {
     let records = try await store.editions()
-    let last = Dictionary(grouping: records, by: \.edition.period).mapValues {
-      $0.map(\.edition.number).max() ?? 0
+    let ofAll = try await inOneSnapshot { tx in
+      try await strays(records, tx) + missing(guardsOfAll, guards(tx))
     }
-    let guarded = try await guards()
-    let chain = try await self.chain()
-    for finding in try await strays(records) + general(guarded) {
-      guard found(finding) else { return }
-    }
+    for finding in ofAll where !found(finding) { return }
     for record in records {
-      let edition = record.edition
-      let isLast = last[edition.period] == edition.number
-      for finding in try await rows(edition, isLast: isLast) + regions(edition)
-        + (chain[edition] ?? []) + missing(edition, isLast: isLast, guarded)
-      {
-        guard found(finding) else { return }
+      let findings = try await verify(record.edition)
+      for finding in findings where !found(finding) { return }
+      progress(record.edition)
+    }
+  }
+
+  /// One edition, in one snapshot: closings and restatements go on beside it.
+  private func verify(_ edition: Edition) async throws -> [Finding] {
+    try await inOneSnapshot { tx in
+      let editions = try await RollupStore.editions(in: tx).map(\.edition)
+      let isLast = !editions.contains {
+        $0.period == edition.period && $0.number > edition.number
       }
-      progress(edition)
+      return try await rows(edition, isLast: isLast, tx) + regions(edition, tx)
+        + chain(edition, tx)
+        + missing(guards(of: edition, isLast: isLast), guards(tx)).map {
+          Finding(edition: edition, district: nil, what: $0.what)
+        }
+    }
+  }
+
+  private func inOneSnapshot<T>(
+    _ body: (borrowing Transaction) async throws -> T
+  ) async throws -> T {
+    try await store.pool.transaction(.repeatableRead, readOnly: true) { tx in
+      for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] as [Query] {
+        try await tx.execute(setting)
+      }
+      return try await body(tx)
     }
   }
 
   // MARK: Rows
 
-  private func rows(_ edition: Edition, isLast: Bool) async throws -> [Finding] {
+  private func rows(_ edition: Edition, isLast: Bool, _ tx: borrowing Transaction) async throws
+    -> [Finding]
+  {
     let kept = isLast ? nil : edition.number
     var findings: [Finding] = []
     for part in publication.parts {
-      for place in try await strings(part.differing, edition) {
+      for place in try await strings(part.differing, edition, tx) {
         let reason = try await publication.explain(part.name, place: place, of: edition, store.pool)
         findings.append(
-          try await finding(edition, place, "\(part.name): the row of facility \(place)\(reason)"))
+          try await finding(
+            tx, edition, place, "\(part.name): the row of facility \(place)\(reason)"))
       }
     }
     for count in store.catalog.counts
     where isLast && count.periods.contains(edition.period.type) {
-      for place in try await strings(count.part(of: edition.period).differing, edition) {
+      for place in try await strings(count.part(of: edition.period).differing, edition, tx) {
         findings.append(
-          try await finding(edition, place, "\(count.name): the count of facility \(place)"))
+          try await finding(tx, edition, place, "\(count.name): the count of facility \(place)"))
       }
     }
     for rollup in store.catalog.mostRecent(of: edition.period) {
       let part = rollup.part(of: edition.period, edition: kept)
-      do {
-        for place in try await strings(part.differing, edition) {
-          let suspects = isLast ? try await suspects(rollup, edition.period, at: place) : ""
-          findings.append(
-            try await finding(
-              edition, place, "\(rollup.name): rows of facility \(place)\(suspects)"))
-        }
-      } catch let error as PostgresError where error.sqlState == .undefinedTable {
+      guard
+        try await exists(
+          kept.map { rollup.edition($0, of: edition.period) }
+            ?? rollup.partition(of: edition.period), tx)
+      else {
         findings.append(
           Finding(edition: edition, district: nil, what: "\(rollup.name): its table is gone"))
+        continue
+      }
+      for place in try await strings(part.differing, edition, tx) {
+        let suspects = isLast ? try await suspects(rollup, edition.period, at: place, tx) : ""
+        findings.append(
+          try await finding(
+            tx, edition, place, "\(rollup.name): rows of facility \(place)\(suspects)"))
       }
     }
     return findings
@@ -94,13 +118,13 @@ public struct ClosedVerification: Sendable {
 
   /// The subjects whose closed row is not what the sources say, with nothing late that explains it. Ids only.
   /// A row that is missing can be of any place.
-  private func suspects(_ rollup: MostRecent, _ period: Period, at place: String) async throws
-    -> String
-  {
+  private func suspects(
+    _ rollup: MostRecent, _ period: Period, at place: String, _ tx: borrowing Transaction
+  ) async throws -> String {
     guard let span = PeriodSpan(from: period, through: period) else { return "" }
     let statement = try store.query(rollup.verifyKnown(.everything), store.values(of: span))
-    let rows = try await store.pool.withConnection { try await $0.query(statement) }
-    let places = try await self.places(rollup, period)
+    let rows = try await tx.query(statement)
+    let places = try await self.places(rollup, period, tx)
     let suspects = try rows.compactMap { row -> String? in
       let (kind, type, start, key) = (
         try row.decode(0, as: String.self), try row.decode(1, as: String.self),
@@ -114,9 +138,11 @@ public struct ClosedVerification: Sendable {
   }
 
   /// The place of each subject's closed row.
-  private func places(_ rollup: MostRecent, _ period: Period) async throws -> [String: String] {
+  private func places(
+    _ rollup: MostRecent, _ period: Period, _ tx: borrowing Transaction
+  ) async throws -> [String: String] {
     let statement = try store.query(rollup.placesOfSubjects(in: period))
-    let rows = try await store.pool.withConnection { try await $0.query(statement) }
+    let rows = try await tx.query(statement)
     return try Dictionary(uniqueKeysWithValues: rows.map { try $0.decode((String, String).self) })
   }
 
@@ -125,9 +151,9 @@ public struct ClosedVerification: Sendable {
     "stale": "of another event than the sources say", "wrong value": "of other values",
   ]
 
-  private func regions(_ edition: Edition) async throws -> [Finding] {
+  private func regions(_ edition: Edition, _ tx: borrowing Transaction) async throws -> [Finding] {
     let statement = try store.query(publication.places.differingRegions, edition.values)
-    let rows = try await store.pool.withConnection { try await $0.query(statement) }
+    let rows = try await tx.query(statement)
     return try rows.map { row in
       let (state, district) = try row.decode((String, String).self)
       return Finding(
@@ -138,38 +164,33 @@ public struct ClosedVerification: Sendable {
 
   // MARK: Chain
 
-  private func chain() async throws -> [Edition: [Finding]] {
-    let statement = try store.query(Closing.chain)
-    let rows = try await store.pool.withConnection { try await $0.query(statement) }
-    var findings: [Edition: [Finding]] = [:]
+  private func chain(_ edition: Edition, _ tx: borrowing Transaction) async throws -> [Finding] {
+    let rows = try await tx.query(store.query(Closing.chain, edition.values))
+    var whats: [String] = []
     for row in rows {
-      guard
-        let period = Period(
-          try row.decode(0, as: String.self), try row.decode(1, as: CalendarDay.self))
-      else { continue }
-      let edition = Edition(period, try row.decode(2, as: Int.self))
-      var whats: [String] = []
-      if !(try row.decode(3, as: Bool.self)) {
+      let (follows, holds) = try row.decode((Bool, Bool).self)
+      if !follows {
         whats.append("the chain is broken before it: an edition is missing or was changed")
       }
-      if !(try row.decode(4, as: Bool.self)) {
+      if !holds {
         whats.append("its record (who, when, why, digest) is not what was entered")
       }
-      findings[edition] = whats.map { Finding(edition: edition, district: nil, what: $0) }
     }
-    return findings
+    return whats.map { Finding(edition: edition, district: nil, what: $0) }
   }
 
   /// Leaves of editions that are not entered, and editions of no period.
-  private func strays(_ records: [EditionRecord]) async throws -> [Finding] {
-    let rows = try await store.pool.withConnection { connection in
-      try await connection.query(
-        """
-        SELECT period_type::text, period_start, edition FROM rollup.edition_leaves
-        UNION SELECT period_type::text, period_start, edition FROM rollup.editions
-        ORDER BY 2, 1, 3
-        """)
-    }
+  private func strays(_ records: [EditionRecord], _ tx: borrowing Transaction) async throws
+    -> [Finding]
+  {
+    // With those that were entered since, so that none of them is taken for a stray.
+    let records = try await records + RollupStore.editions(in: tx)
+    let rows = try await tx.query(
+      """
+      SELECT period_type::text, period_start, edition FROM rollup.edition_leaves
+      UNION SELECT period_type::text, period_start, edition FROM rollup.editions
+      ORDER BY 2, 1, 3
+      """)
     let known = Set(records.map(\.edition))
     return try rows.compactMap { row in
       let (type, start, number) = try row.decode((String, CalendarDay, Int).self)
@@ -186,65 +207,69 @@ public struct ClosedVerification: Sendable {
     }
   }
 
-  /// The guards of what belongs to all editions.
-  private func general(_ found: Set<String>) -> [Finding] {
-    GuardCheck.published(publication.parts).filter { !found.contains($0.expected) }.map {
-      Finding(edition: nil, district: nil, what: $0.complaint)
-    }
-  }
-
   // MARK: Guard
 
-  /// The triggers that always fire, as `table trigger function`, and the partitions, as `table in parent`.
-  private func guards() async throws -> Set<String> {
-    let rows = try await store.pool.withConnection { connection in
-      try await connection.query(
-        """
-        SELECT n.nspname || '.' || c.relname || ' ' || t.tgname || ' ' || p.proname
-        FROM pg_trigger AS t
-        JOIN pg_class AS c ON c.oid = t.tgrelid
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        JOIN pg_proc AS p ON p.oid = t.tgfoid
-        WHERE NOT t.tgisinternal AND t.tgenabled = 'A'
-        UNION ALL
-        SELECT n.nspname || '.' || c.relname || ' in ' || p.relname
-        FROM pg_inherits AS i
-        JOIN pg_class AS c ON c.oid = i.inhrelid
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        JOIN pg_class AS p ON p.oid = i.inhparent
-        """)
-    }
+  /// The guards of what belongs to all editions, and the functions of all guards.
+  private var guardsOfAll: [GuardCheck] {
+    GuardCheck.published(publication.parts) + store.catalog.periodTables.map(\.functionOfGuards)
+  }
+
+  private func guards(of edition: Edition, isLast: Bool) -> [GuardCheck] {
+    let kept = isLast ? [] : store.catalog.mostRecent(of: edition.period)
+    return store.catalog.closingOrder(of: edition.period).flatMap { $0.guards(of: edition.period) }
+      + kept.map { $0.guardOfKept(edition.number, of: edition.period) }
+  }
+
+  /// What is in the database's catalogue, as ``GuardCheck/expected`` has it: triggers that always fire, with the events
+  /// that they fire for and without a condition; partitions; functions of the schema.
+  private func guards(_ tx: borrowing Transaction) async throws -> Set<String> {
+    let rows = try await tx.query(
+      """
+      SELECT n.nspname || '.' || c.relname || ' ' || t.tgname || ' ' || t.tgtype || ' ' || p.proname
+      FROM pg_trigger AS t
+      JOIN pg_class AS c ON c.oid = t.tgrelid
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      JOIN pg_proc AS p ON p.oid = t.tgfoid
+      WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND t.tgqual IS NULL
+      UNION ALL
+      SELECT n.nspname || '.' || c.relname || ' in ' || p.relname
+      FROM pg_inherits AS i
+      JOIN pg_class AS c ON c.oid = i.inhrelid
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      JOIN pg_class AS p ON p.oid = i.inhparent
+      UNION ALL
+      SELECT n.nspname || '.' || p.proname || '()' || p.prosrc
+      FROM pg_proc AS p
+      JOIN pg_namespace AS n ON n.oid = p.pronamespace
+      WHERE p.prorettype = 'trigger'::regtype
+      """)
     return Set(try rows.map { try $0.decode(String.self) })
   }
 
-  private func missing(_ edition: Edition, isLast: Bool, _ found: Set<String>) -> [Finding] {
-    let needed =
-      store.catalog.closingOrder(of: edition.period).flatMap { $0.guards(of: edition.period) }
-      + (isLast
-        ? []
-        : store.catalog.mostRecent(of: edition.period).map {
-          $0.guardOfKept(edition.number, of: edition.period)
-        })
-    return needed.filter { !found.contains($0.expected) }.map {
-      Finding(edition: edition, district: nil, what: $0.complaint)
+  private func missing(_ needed: [GuardCheck], _ found: Set<String>) -> [Finding] {
+    needed.filter { !found.contains($0.expected) }.map {
+      Finding(edition: nil, district: nil, what: $0.complaint)
     }
   }
 
   // MARK: Parts
 
-  private func strings(_ statement: Statement, _ edition: Edition) async throws -> [String] {
-    let query = try store.query(statement, edition.values)
-    return try await store.pool.withConnection { connection in
-      try await connection.query(query).map { try $0.decode(String.self) }
-    }
+  private func exists(_ table: TableName, _ tx: borrowing Transaction) async throws -> Bool {
+    try await tx.query("SELECT to_regclass(\("\(table)")) IS NOT NULL").only(Bool.self)
   }
 
-  private func finding(_ edition: Edition, _ place: String, _ what: String) async throws -> Finding
-  {
+  private func strings(
+    _ statement: Statement, _ edition: Edition, _ tx: borrowing Transaction
+  ) async throws -> [String] {
+    try await tx.query(store.query(statement, edition.values)).map { try $0.decode(String.self) }
+  }
+
+  private func finding(
+    _ tx: borrowing Transaction, _ edition: Edition, _ place: String, _ what: String
+  ) async throws -> Finding {
     let query = try store.query(
       publication.places.region, edition.values.merging(["places": Bind([place])]) { $1 })
-    let region = try await store.pool.withConnection { try await $0.query(query) }.first?.decode(
-      (String, String).self)
+    let region = try await tx.query(query).first?.decode((String, String).self)
     return Finding(
       edition: edition, district: region.map { "\($0.1) (\($0.0))" }, what: what)
   }
