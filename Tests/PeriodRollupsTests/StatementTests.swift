@@ -65,12 +65,12 @@ import Testing
     #expect(
       text.contains(
         """
-          SELECT DISTINCT ON (person_nr, period_type, period_start) *
+          SELECT DISTINCT ON (period_start, period_type, person_nr) *
           FROM (
             SELECT e.person_nr, p.period_type, p.period_start, e.taken_at, e.weight_nr, e.kg, k.home
         """))
     #expect(
-      text.contains("ORDER BY person_nr, period_type, period_start, taken_at DESC, weight_nr DESC"))
+      text.contains("ORDER BY period_start, period_type, person_nr, taken_at DESC, weight_nr DESC"))
   }
 
   @Test func aRemovalLocksBeforeItLooks() throws {

@@ -71,7 +71,7 @@ extension MostRecent {
           """))
       ) AS n ON (\(of("n", key))) = (\(of("m", key)))
       WHERE (\(of("m", content))) IS DISTINCT FROM (\(of("n", content)))
-      ORDER BY \(.joined(key.indices.map { "\($0 + 1)" }))
+      ORDER BY \(.joined(lockOrder.map { "coalesce(\($0.of("m")), \($0.of("n")))" }))
       ON CONFLICT (\(names(key))) DO UPDATE
       SET (\(names(content))) = (\(of("excluded", content)))
       """)

@@ -81,6 +81,10 @@ public struct MostRecent: Hashable, Sendable {
   /// The key of a row. The subject leads because each partition holds one period only.
   public var key: [Column] { [subjectID, Self.periodType, Self.periodStart] }
 
+  /// The columns of ``key`` in the order in which rows are locked: periods by start, months before quarters, and in each
+  /// the subjects by key.
+  var lockOrder: [Column] { [Self.periodStart, Self.periodType, subjectID] }
+
   /// What identifies the event a row holds, in the order in which the most recent is chosen.
   var ranking: [Column] { [time, id] + (origin.map { [$0] } ?? []) }
 

@@ -1,5 +1,5 @@
 /// The locks of the write path. Their order is the same everywhere: arrivals, subjects by key, then rollup rows by
-/// subject and period, months before quarters.
+/// period, months before quarters, and subject.
 public struct Locks: Sendable {
   let subject: Subject
 
