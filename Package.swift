@@ -16,6 +16,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
   ],
   targets: [
     // C libraries of Debian, imported as they are.
@@ -36,6 +37,7 @@ let package = Package(
       resources: [
         .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
+        .embedInCode("0005_runs.sql"),
       ]),
     .target(
       name: "RollupStore",
@@ -48,7 +50,9 @@ let package = Package(
       dependencies: ["Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib"]),
     .target(
       name: "Backfill",
-      dependencies: ["Hypertension", "RollupStore"], path: "Backfill/Runner"),
+      dependencies: [
+        "Hypertension", "RollupStore", .product(name: "Metrics", package: "swift-metrics"),
+      ], path: "Backfill/Runner"),
     .target(
       name: "Reports",
       dependencies: ["Hypertension", "RollupStore", "CSV"], path: "Reports/Library"),

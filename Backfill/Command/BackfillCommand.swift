@@ -4,6 +4,7 @@ import Commands
 import Foundation
 import Hypertension
 import PeriodRollups
+import Postgres
 import RollupStore
 
 /// The `rollup-backfill` command.
@@ -13,56 +14,236 @@ struct BackfillCommand: Command {
     commandName: "rollup-backfill",
     abstract: "Make the rollups of past periods right from the sources.",
     discussion: """
-      Safe at any time, beside readers and writers, and as often as you like: what is right already is not rewritten. \
-      Quarters are computed from all their months, so a span that begins within one is widened to it. \
-      Interrupted (Ctrl-C), it finishes the chunk in hand; the same command again goes on.
+      For example: rollup-backfill --from 2020-01, on as many machines as you like with --join RUN.
+
+      Safe at any time, beside readers and writers, and as often as you like: what is right already is not rewritten, and \
+      closed periods keep their rows. Quarters are computed from all their months, so a span that begins within one is \
+      widened to it. Interrupted (Ctrl-C), killed or cut off, the same command again, or --resume, goes on with what is \
+      left.
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var scope: ScopeOptions
 
-  @Option(help: "The first month or quarter, such as 2020-01.", transform: Period.parse)
-  var from: Period
+  @Option(help: "Workers of this process, each on a connection of its own.")
+  var workers = 2
 
-  @Option(help: "The last one, itself included. Default: all that follow.", transform: Period.parse)
-  var to: Period?
+  @Flag(help: "Go on with the last run that is not finished.")
+  var resume = false
 
-  @Option(help: "Patients a chunk, the unit of work that is committed together.")
-  var chunk = 5_000
+  @Option(help: "Work on this run, beside others.")
+  var join: Int64?
+
+  @Flag(help: "Print what would be done, and do nothing.")
+  var dryRun = false
+
+  @Option(help: "At most so many patients a second, of all workers of this process.")
+  var maxRate: Double?
+
+  @Option(help: "After how many seconds of silence a worker is taken for dead.")
+  var lease = 30.0
+
+  @Option(help: "How progress is said: text or json.")
+  var logFormat: LogFormat = .text
+
+  enum LogFormat: String, CaseIterable, ExpressibleByArgument { case text, json }
 
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    if chunk < 1 { throw ValidationError("--chunk must be at least 1") }
-    if let to, PeriodSpan(from: from, through: to) == nil {
-      throw ValidationError("--to \(to) ends before --from \(from) begins")
+    guard [scope.from != nil, resume, join != nil].filter({ $0 }).count == 1 else {
+      throw ValidationError(
+        "name one of --from 2020-01, --resume and --join RUN; 'rollup status' lists runs")
+    }
+    if scope.from == nil, scope.isNarrowed {
+      throw ValidationError("--resume and --join go on with a run as it was begun")
+    }
+    if dryRun, scope.from == nil { throw ValidationError("--dry-run goes with --from") }
+    guard (1...64).contains(workers) else {
+      throw ValidationError("--workers must be between 1 and 64")
+    }
+    if let maxRate, maxRate <= 0 { throw ValidationError("--max-rate must be above 0") }
+    guard (0.2...3600).contains(lease) else {
+      throw ValidationError("--lease must be between 0.2 and 3600 seconds")
     }
   }
 
   func execute() async throws {
-    let pool = try await database.pool()
+    // A worker has a connection, and needs a second one to say that its chunk failed.
+    let pool = try await database.pool(size: workers * 2 + 2)
     let store = try await RollupStore(pool, Rollups.catalog)
+    do {
+      try await run(store)
+    } catch let error as UnknownScope {
+      throw Failure.usage(error.description)
+    }
+    await pool.close()
+  }
+
+  private func run(_ store: RollupStore) async throws {
+    let policy = RunPolicy(lease: .seconds(lease))
+    if dryRun {
+      let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
+      return say(try await backfill.plan(), backfill.task)
+    }
+    let (run, backfill) = try await begin(store, policy)
+    Interruption.catchSignals()
+    let live = LiveProgress(run, backfill, asJSON: logFormat == .json)
+    let (workers, pacer) = (workers, Pacer(rate: maxRate))
+    let progress: RunProgress
+    do {
+      progress = try await live.show {
+        try await backfill.work(
+          on: run, workers: workers, pacer: pacer,
+          shouldStop: { Interruption.isRequested }, report: live.note)
+      }
+    } catch {
+      Terminal.say("run \(run.number) is not finished: 'rollup-backfill --resume' goes on with it")
+      throw error
+    }
+    try await sum(up: progress, run, backfill, live)
+  }
+
+  private func begin(_ store: RollupStore, _ policy: RunPolicy) async throws -> (Run, BackfillRun) {
+    if scope.from != nil {
+      let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
+      let (run, isNew) = try await backfill.begin()
+      Terminal.say(
+        isNew
+          ? "run \(run.number); others may work on it too: rollup-backfill --join \(run.number)"
+          : "going on with run \(run.number)")
+      return (run, backfill)
+    }
+    let runs = Runs(store.pool, policy: policy)
+    let found =
+      if let join { try await runs.run(join) } else { try await runs.unfinished(BackfillRun.kind) }
+    guard let run = found else {
+      throw Failure.usage(
+        join.map { "there is no run \($0); 'rollup status' lists them" }
+          ?? "no run is unfinished; begin one with --from 2020-01")
+    }
+    guard run.kind == BackfillRun.kind else {
+      throw Failure.usage("run \(run.number) is no backfill but a \(run.kind)")
+    }
+    let backfill = BackfillRun(store, try BackfillTask(text: run.task), policy: policy)
+    if resume { try await runs.retry(run.number) }
+    Terminal.say("going on with run \(run.number): \(backfill.task.description)")
+    return (run, backfill)
+  }
+
+  private func say(_ plan: BackfillRun.Plan, _ task: BackfillTask) {
+    var lines = [
+      task.description,
+      "\(plan.months.grouped) months and \(plan.quarters.grouped) quarters, \(plan.closed.grouped) of them closed",
+      "\(plan.patients.grouped) patients in \(plan.chunks.grouped) chunks",
+    ]
+    lines.append(
+      plan.rate.map {
+        "about \(Progress.time(Double(plan.patients) / max($0, 1))) at the last run's \(Int($0).grouped) patients a second"
+      } ?? "how long it takes is not known before the first run")
+    Terminal.print(lines.joined(separator: "\n"))
+  }
+
+  private func sum(
+    up progress: RunProgress, _ run: Run, _ backfill: BackfillRun, _ live: LiveProgress
+  ) async throws {
+    let plan = try await backfill.store.editions().map(\.edition)
+    let closed = Set(plan.map(\.period)).filter(backfill.task.includes).count
+    live.end(progress, closed: closed)
+    if progress.aside > 0 {
+      for chunk in try await backfill.runs.aside(run.number) {
+        Terminal.say(
+          "set aside after \(chunk.failures) failures: chunk \(chunk.number), \(chunk.what): \(chunk.error)"
+        )
+      }
+    }
+    if !progress.isOver {
+      Terminal.say(
+        "interrupted; the same command again, or 'rollup-backfill --resume', goes on with what is left"
+      )
+      throw ExitCode(130)
+    }
+    if progress.aside > 0 {
+      Terminal.say(
+        "\(progress.aside) chunks were set aside; 'rollup-backfill --resume' tries them again")
+      throw ExitCode(1)
+    }
+  }
+}
+
+/// What is to be backfilled.
+struct ScopeOptions: ParsableArguments {
+  @Option(help: "The first month or quarter, such as 2020-01.", transform: Period.parse)
+  var from: Period?
+
+  @Option(help: "The last one, itself included. Default: all that follow.", transform: Period.parse)
+  var to: Period?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only these rollups, by name, such as blood-pressure,visits,registrations.",
+      valueName: "names"))
+  var only: String?
+
+  @Option(help: "Only patients who are assigned to facilities of this state.")
+  var state: String?
+
+  @Option(help: "Only those of this district.")
+  var district: String?
+
+  @Option(help: "Only those of this facility, by id.")
+  var facility: String?
+
+  @Option(help: "Only this patient, by id.")
+  var patient: String?
+
+  @Option(help: "Patients a chunk. Default: as many as have a hundred thousand events.")
+  var chunk: Int?
+
+  var isNarrowed: Bool {
+    to != nil || only != nil || state != nil || district != nil || facility != nil || patient != nil
+      || chunk != nil
+  }
+
+  func validate() throws {
+    if let chunk, chunk < 1 { throw ValidationError("--chunk must be at least 1") }
+    if let from, let to, PeriodSpan(from: from, through: to) == nil {
+      throw ValidationError("--to \(to) ends before --from \(from) begins")
+    }
+    let known = Rollups.catalog.names
+    for name in try names(of: only) where !known.contains(name) {
+      let near = nearest(to: name, among: known)
+      throw ValidationError(
+        "there is no rollup '\(name)'; they are \(known.joined(separator: ", "))"
+          + (near.isEmpty ? "" : ". Near it: \(near.joined(separator: ", "))"))
+    }
+    for (option, text) in [("--facility", facility), ("--patient", patient)] {
+      guard let text, UUID(uuidString: text) == nil else { continue }
+      throw ValidationError(
+        "\(option) \(text) is no id; ids look like 3f2504e0-4f89-41d3-9a0c-0305e82c3301")
+    }
+  }
+
+  private func names(of list: String?) throws -> [String] {
+    guard let list else { return [] }
+    let names = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    guard !names.isEmpty else { throw ValidationError("--only names no rollup") }
+    return names
+  }
+
+  func task(_ pool: Pool) async throws -> BackfillTask {
+    let from = from ?? PeriodSpan.all.first
     let last = if let to { to } else { try await Partitions.lastPeriod(pool) }
     guard let span = PeriodSpan(from: from, through: max(last, from)) else {
       throw Failure.usage("--from \(from) begins after \(last) ends")
     }
-    Interruption.catchSignals()
-    let run = BackfillRun(store, span: span, chunkSize: chunk)
-    let live = Progress("backfilling \(span)", total: try await run.patients(), unit: "patients")
-    let report = try await run.run(
-      shouldStop: { Interruption.isRequested },
-      progress: { live.advance(to: $0.derived.subjects) })
-    live.finish()
-    await pool.close()
-    let derived = report.derived
-    Terminal.say(
-      """
-      \(report.chunks) of \(report.totalChunks) chunks, \(derived.subjects.grouped) patients in \
-      \(String(format: "%.1f", live.seconds)) s: \(derived.written.grouped) rows written, \
-      \(derived.removed.grouped) removed
-      """)
-    guard report.chunks == report.totalChunks else {
-      Terminal.say("interrupted; the same command again goes on with what is left")
-      throw ExitCode(130)
-    }
+    var task = BackfillTask(span)
+    task.only = try names(of: only).sorted()
+    task.state = state
+    task.district = district
+    task.facility = facility.flatMap(UUID.init(uuidString:))
+    task.patient = patient.flatMap(UUID.init(uuidString:))
+    task.chunk = chunk
+    return task
   }
 }

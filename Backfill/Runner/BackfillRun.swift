@@ -1,58 +1,171 @@
 import Foundation
+import Hypertension
+import Metrics
 import PeriodRollups
+import Postgres
 import RollupStore
 
-/// Makes the rollups of a span right from the sources, chunk by chunk of patients, beside writers.
+/// Makes the rollups of a span right from the sources, in chunks of patients, beside readers and writers.
 ///
-/// Each chunk is a transaction of its own, so a run that is killed has done whole chunks; the same run again finds them
-/// right and rewrites nothing.
+/// The run and its chunks are rows (``Runs``), so any number of workers on any number of machines work on it, and one that
+/// is killed is taken over from. Each chunk is one transaction; one that is done again rewrites nothing that is right.
 public struct BackfillRun: Sendable {
   public let store: RollupStore
-  public let span: PeriodSpan
-  /// Patients a chunk.
-  public let chunkSize: Int
+  public let runs: Runs
+  public let task: BackfillTask
 
-  public init(_ store: RollupStore, span: PeriodSpan, chunkSize: Int = 5_000) {
+  /// What the rows of runs call it.
+  public static let kind = "backfill"
+
+  public init(_ store: RollupStore, _ task: BackfillTask, policy: RunPolicy = RunPolicy()) {
     self.store = store
-    self.span = span
-    self.chunkSize = chunkSize
+    self.task = task
+    runs = Runs(store.pool, policy: policy)
   }
 
-  /// What has been done so far.
-  public struct Report: Sendable {
+  // MARK: Planning
+
+  /// What a run would do.
+  public struct Plan: Hashable, Sendable {
+    public var months = 0
+    public var quarters = 0
+    /// Of those: they keep their rows, and what they lack is late.
+    public var closed = 0
+    public var patients = 0
     public var chunks = 0
-    public var totalChunks: Int
-    public var derived = Derived()
-    public var partitions = 0
+    /// Patients a second of the last run; nil without one.
+    public var rate: Double?
   }
 
-  /// How many patients there are, for a progress line.
-  public func patients() async throws -> Int { try await store.subjectCount() }
+  /// - Throws: ``UnknownScope``.
+  public func plan() async throws -> Plan {
+    let chunks = try await chunks()
+    var plan = Plan()
+    let months = task.span.widened(to: .month).periods(of: .month)
+    let quarters = task.span.widened(to: .quarter).periods(of: .quarter)
+    let closed = Set(try await store.editions().map(\.edition.period))
+    plan.months = months.count
+    plan.quarters = quarters.count
+    plan.closed = closed.filter(task.includes).count
+    plan.chunks = chunks.count
+    plan.patients = chunks.reduce(0) { $0 + $1.subjects }
+    plan.rate = try await runs.lastRate(Self.kind)
+    return plan
+  }
 
-  /// Runs.
+  private static let rowsOfPatients = "rows of patients"
+
+  private func chunks() async throws -> [RunChunk] {
+    let size = if let chunk = task.chunk { chunk } else { try await usualSize() }
+    var chunks: [RunChunk] = []
+    func add(_ step: Int, _ what: String, _ scope: RunChunk.Scope, _ subjects: Int) {
+      chunks.append(
+        RunChunk(
+          number: chunks.count + 1, step: step, what: what, scope: scope, subjects: subjects))
+    }
+    if let patients = try await BackfillScope(task: task).patients(store.pool) {
+      for start in stride(from: 0, to: patients.count, by: size) {
+        let some = patients[start..<min(start + size, patients.count)]
+        add(1, Self.rowsOfPatients, .subjects(some.map(\.uuidString)), some.count)
+      }
+    } else if !(task.rollups.isEmpty && task.registers.isEmpty) {
+      let bounds = try await store.chunks(of: size, keyedBy: UUID.self)
+      let total = try await store.subjectCount()
+      for (place, chunk) in bounds.enumerated() {
+        add(
+          1, Self.rowsOfPatients,
+          .bounds(first: chunk.first?.uuidString, end: chunk.end?.uuidString),
+          max(0, min(size, total - place * size)))
+      }
+    }
+    for count in task.counts { add(2, count.name, .bounds(first: nil, end: nil), 0) }
+    return chunks
+  }
+
+  /// As many patients as have a hundred thousand events, by the planner's estimates.
+  private func usualSize() async throws -> Int {
+    let tables = store.catalog.sources.map { "\($0.table)" }
+    let (events, subjects) = try await store.pool.withConnection { connection in
+      try await connection.query(
+        """
+        SELECT (SELECT sum(greatest(c.reltuples, 0)) FROM unnest(\(tables)) AS t JOIN pg_class AS c ON c.oid = t::regclass)::double precision,
+          (SELECT greatest(c.reltuples, 1) FROM pg_class AS c WHERE c.oid = \("\(store.catalog.subject.table)")::regclass)::double precision
+        """
+      ).only((Double, Double).self)
+    }
+    guard events > 0 else { return 5_000 }
+    return Int(min(max(100_000 / (events / subjects), 100), 20_000))
+  }
+
+  // MARK: Running
+
+  /// Begins the run, or goes on with the unfinished one of the same task.
+  /// - Returns: the run, and whether it is new.
+  /// - Throws: ``UnknownScope``.
+  public func begin() async throws -> (run: Run, isNew: Bool) {
+    let (run, isNew) = try await runs.begin(Self.kind, task: task.text) { try await chunks() }
+    if !isNew { try await runs.retry(run.number) }
+    return (run, isNew)
+  }
+
+  /// Works on a run until all its chunks are done or set aside, by whomever.
   /// - Parameters:
-  ///   - shouldStop: asked between chunks; a run that stops has done whole chunks.
-  ///   - progress: called after each chunk.
-  public func run(
-    shouldStop: () -> Bool = { false }, progress: (Report) -> Void = { _ in }
-  ) async throws -> Report {
-    let partitions = try await store.pool.withConnection { connection in
-      try await Partitions(store.catalog).ensure(span, on: connection)
+  ///   - workers: of this process.
+  ///   - shouldStop: asked between chunks.
+  /// - Returns: how far the run is.
+  public func work(
+    on run: Run, workers: Int, pacer: Pacer = Pacer(),
+    shouldStop: @Sendable @escaping () -> Bool = { false },
+    report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
+  ) async throws -> RunProgress {
+    _ = try await store.pool.withConnection { connection in
+      try await Partitions(store.catalog).ensure(task.span, on: connection)
     }
-    let chunks = try await store.chunks(of: chunkSize, keyedBy: UUID.self)
-    var report = Report(totalChunks: chunks.count, partitions: partitions)
-    for chunk in chunks where !shouldStop() {
-      report.derived =
-        report.derived
-        + (try await store.derive(
-          chunk, in: span, rollups: store.catalog.mostRecent, registers: store.catalog.registers))
-      report.chunks += 1
-      progress(report)
+    let crew = Crew(runs, on: run, size: workers)
+    try await crew.work(
+      shouldStop: shouldStop, pace: { try await pacer.wait(for: $0.subjects) }, report: report
+    ) { claim, connection in
+      let started = ContinuousClock.now
+      let derived = try await connection.transaction(.readCommitted, retrying: .standard) { tx in
+        let derived = try await derive(claim.chunk, in: tx)
+        try await claim.complete(derived, in: tx)
+        return derived
+      }
+      note(claim.chunk, derived, .now - started)
     }
-    guard report.chunks == chunks.count else { return report }
-    for count in store.catalog.counts {
-      report.derived = report.derived + (try await store.derive(count, in: span))
+    _ = try await runs.finish(run.number)
+    return try await runs.progress(run.number)
+  }
+
+  private func derive(_ chunk: RunChunk, in tx: borrowing Transaction) async throws -> Derived {
+    guard chunk.what == Self.rowsOfPatients else {
+      var derived = Derived()
+      for count in task.counts where count.name == chunk.what {
+        derived = derived + (try await store.derive(count, in: task.span, in: tx))
+      }
+      return derived
     }
-    return report
+    return try await store.derive(
+      chunk.patients, in: task.span, rollups: task.rollups, registers: task.registers, in: tx)
+  }
+
+  /// For whoever has bootstrapped a metrics system: chunks, patients, rows, seconds a chunk.
+  private func note(_ chunk: RunChunk, _ derived: Derived, _ time: Duration) {
+    Counter(label: "rollup_backfill_chunks").increment()
+    Counter(label: "rollup_backfill_patients").increment(by: chunk.subjects)
+    Counter(label: "rollup_backfill_rows_written").increment(by: derived.written)
+    Counter(label: "rollup_backfill_rows_removed").increment(by: derived.removed)
+    Metrics.Timer(label: "rollup_backfill_chunk_seconds").record(duration: time)
+  }
+}
+
+extension RunChunk {
+  fileprivate var patients: Chunk<UUID> {
+    switch scope {
+    case .subjects(let keys): Chunk(keys.compactMap(UUID.init(uuidString:)))
+    case .bounds(let first, let end):
+      Chunk(
+        first: first.flatMap(UUID.init(uuidString:)), end: end.flatMap(UUID.init(uuidString:)))
+    }
   }
 }

@@ -52,14 +52,15 @@ public final class Progress: Sendable {
       "\(what): \(bar)\(Int(part * 100))% of \(total.grouped) \(unit), \(Int(rate).grouped) a second, \(Self.time(left)) left"
   }
 
-  private static func bar(_ part: Double) -> String {
+  public static func bar(_ part: Double) -> String {
     let width = 24
     let full = Int(part * Double(width))
     return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
       + "]"
   }
 
-  static func time(_ seconds: Double) -> String {
+  /// `12 min 5 s`
+  public static func time(_ seconds: Double) -> String {
     let whole = Int(seconds.rounded(.up))
     if whole < 60 { return "\(whole) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }

@@ -21,6 +21,11 @@ public enum Terminal {
     FileHandle.standardError.write(Data((message + "\n").utf8))
   }
 
+  /// Replaces the live line of a terminal.
+  public static func rewrite(_ line: String) {
+    FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+  }
+
   /// Data.
   public static func print(_ text: String) {
     FileHandle.standardOutput.write(Data((text + "\n").utf8))

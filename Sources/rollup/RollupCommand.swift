@@ -12,7 +12,8 @@ struct RollupCommand: AsyncParsableCommand {
       """,
     subcommands: [
       DatabaseCommand.self, MigrateCommand.self, ImportCommand.self, SampleDataCommand.self,
-      CloseCommand.self, RestateCommand.self, LateCommand.self, DigestCommand.self,
+      CloseCommand.self, RestateCommand.self, LateCommand.self, StatusCommand.self,
+      DigestCommand.self,
       ExplainCommand.self,
       VerifyCommand.self,
     ])

@@ -78,14 +78,16 @@ import Testing
       }
       let outcome = sh(
         """
-        rollup-backfill --from 2023-01 --to 2024-12 --chunk 2 & pid=$!
-        sleep 0.7; kill -\(signal) $pid; wait $pid; echo $?
-        rollup-backfill --from 2023-01 --to 2024-12; rollup verify; echo $?
+        log=$(mktemp); rollup-backfill --from 2023-01 --to 2024-12 --chunk 2 2>$log & pid=$!
+        until grep -q "^run" $log; do sleep 0.02; done; sleep 0.2
+        kill -\(signal) $pid; wait $pid; echo $?; cat $log >&2
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 2; rollup verify; echo $?
         """, database.url)
       let codes = outcome.output.split(separator: "\n")
       #expect(codes.last == "0", "\(outcome)")
       #expect(codes.first == "130" || codes.first == "143", "\(outcome)")
-      #expect(outcome.error.contains("the same command again goes on"), "\(outcome.error)")
+      #expect(outcome.error.contains("goes on with what is left"), "\(outcome.error)")
+      #expect(outcome.error.contains("going on with run 1"), "\(outcome.error)")
     }
   }
 

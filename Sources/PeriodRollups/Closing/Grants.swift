@@ -43,6 +43,9 @@ extension Catalog {
       grant("SELECT", sources, .closer),
       grant("SELECT", sources, .owner),
       grant("UPDATE", [subject.table], .closer),
+      // Progress is for everybody to see.
+      grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .writer),
+      grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .reporter),
       Statement(
         "the closer acts as the owner",
         "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),

@@ -50,3 +50,16 @@ extension Period {
     }
   }
 }
+
+extension Period: Codable {
+  /// As its name: `2024-06`, `2024Q2`.
+  public init(from decoder: any Decoder) throws {
+    let text = try decoder.singleValueContainer().decode(String.self)
+    self = try Period(parsing: text)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}

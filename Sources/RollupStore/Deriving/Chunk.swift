@@ -1,19 +1,29 @@
 import PeriodRollups
 import Postgres
 
-/// A run of subjects by key, the unit of backfill and verification.
+/// Subjects by key, the unit of backfill and verification: from one to another, or those that are named.
 public struct Chunk<Key: PostgresKey>: Sendable {
   /// The first key; nil for "from the very first".
   public let first: Key?
   /// The key it ends before; nil for "to the very last".
   public let end: Key?
+  /// These alone; nil for all within the bounds.
+  public let keys: [Key]?
 
   public init(first: Key?, end: Key?) {
     self.first = first
     self.end = end
+    keys = nil
+  }
+
+  public init(_ keys: [Key]) {
+    first = nil
+    end = nil
+    self.keys = keys
   }
 
   var lens: Lens {
+    if keys != nil { return .subjects }
     var bounds: Lens.Bounds = []
     if first != nil { bounds.insert(.below) }
     if end != nil { bounds.insert(.above) }
@@ -21,6 +31,7 @@ public struct Chunk<Key: PostgresKey>: Sendable {
   }
 
   var values: Values {
+    if let keys { return ["subject_ids": Bind(keys)] }
     var values: Values = [:]
     values["first_subject"] = first.map { Bind($0) }
     values["end_subject"] = end.map { Bind($0) }

@@ -29,25 +29,32 @@ extension RollupStore {
   public func derive<Key: PostgresKey>(
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register]
   ) async throws -> Derived {
-    let values = chunk.values.merging(self.values(of: span)) { $1 }
-    let locks = Locks(catalog.subject)
-    return try await transaction { tx in
-      for setting in Self.forAChunk { try await tx.execute(setting) }
-      try await tx.execute(query(Doing.backfill.statement))
-      var derived = Derived()
-      derived.subjects = try await tx.execute(
-        query(locks.subjects(chunk.lens, for: .share), values))
-      for rollup in rollups {
-        derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
-        derived.written += try await tx.execute(
-          query(rollup.materialiseSpan(chunk.lens), values))
-      }
-      for register in registers {
-        derived.removed += try await tx.execute(query(register.dropUncounted(chunk.lens), values))
-        derived.written += try await tx.execute(query(register.materialise(chunk.lens), values))
-      }
-      return derived
+    try await transaction { tx in
+      try await derive(chunk, in: span, rollups: rollups, registers: registers, in: tx)
     }
+  }
+
+  /// As ``derive(_:in:rollups:registers:)``, in the caller's transaction.
+  public func derive<Key: PostgresKey>(
+    _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
+    in tx: borrowing Transaction
+  ) async throws -> Derived {
+    let values = chunk.values.merging(self.values(of: span)) { $1 }
+    for setting in Self.forAChunk { try await tx.execute(setting) }
+    try await tx.execute(query(Doing.backfill.statement))
+    var derived = Derived()
+    derived.subjects = try await tx.execute(
+      query(Locks(catalog.subject).subjects(chunk.lens, for: .share), values))
+    for rollup in rollups {
+      derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
+      derived.written += try await tx.execute(
+        query(rollup.materialiseSpan(chunk.lens), values))
+    }
+    for register in registers {
+      derived.removed += try await tx.execute(query(register.dropUncounted(chunk.lens), values))
+      derived.written += try await tx.execute(query(register.materialise(chunk.lens), values))
+    }
+    return derived
   }
 
   /// A chunk joins tens of thousands of rows to each other.
@@ -91,15 +98,19 @@ extension RollupStore {
 
   /// Makes a count equal to what the sources say, and folds it, beside writers.
   public func derive(_ count: PeriodCount, in span: PeriodSpan) async throws -> Derived {
-    let values = values(of: span)
-    return try await transaction { tx in
-      var derived = Derived()
-      try await tx.execute(query(count.maintenance))
-      // Closed periods have nothing to fold, and their guard need not say so.
-      try await tx.execute(query(Doing.change.statement))
-      derived.written = try await tx.execute(query(count.mend, values))
-      try await tx.execute(query(count.fold))
-      return derived
-    }
+    try await transaction { tx in try await derive(count, in: span, in: tx) }
+  }
+
+  /// As ``derive(_:in:)``, in the caller's transaction.
+  public func derive(_ count: PeriodCount, in span: PeriodSpan, in tx: borrowing Transaction)
+    async throws -> Derived
+  {
+    var derived = Derived()
+    try await tx.execute(query(count.maintenance))
+    // Closed periods have nothing to fold, and their guard need not say so.
+    try await tx.execute(query(Doing.change.statement))
+    derived.written = try await tx.execute(query(count.mend, values(of: span)))
+    try await tx.execute(query(count.fold))
+    return derived
   }
 }

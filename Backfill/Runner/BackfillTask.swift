@@ -1,0 +1,137 @@
+import Foundation
+import Hypertension
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// What a backfill is asked to do. As JSON it is the task of its run: the same command again is the same task.
+public struct BackfillTask: Codable, Hashable, Sendable {
+  public var from: Period
+  public var to: Period
+  /// Names of rollups; empty for all.
+  public var only: [String] = []
+  /// Only patients who are assigned to facilities of these regions, or one patient.
+  public var state: String?
+  public var district: String?
+  public var facility: UUID?
+  public var patient: UUID?
+  /// Patients a chunk; nil for as many as have some hundred thousand events.
+  public var chunk: Int?
+
+  public init(_ span: PeriodSpan) {
+    from = span.first
+    to = span.last
+  }
+
+  public var span: PeriodSpan { PeriodSpan(from: from, through: to) ?? .all }
+
+  /// Whether it is of all patients.
+  public var isWhole: Bool { state == nil && district == nil && facility == nil && patient == nil }
+
+  /// JSON with sorted keys.
+  public var text: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let data = (try? encoder.encode(self)) ?? Data()
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  public init(text: String) throws {
+    self = try JSONDecoder().decode(Self.self, from: Data(text.utf8))
+  }
+
+  // MARK: What it is about
+
+  func includes(_ name: String) -> Bool { only.isEmpty || only.contains(name) }
+
+  var rollups: [MostRecent] { Rollups.catalog.mostRecent.filter { includes($0.name) } }
+  var registers: [Register] { Rollups.catalog.registers.filter { includes($0.name) } }
+  /// Counts are of all patients; one patient or facility more or less shows in the rest.
+  var counts: [PeriodCount] { isWhole ? Rollups.catalog.counts.filter { includes($0.name) } : [] }
+}
+
+extension BackfillTask: CustomStringConvertible {
+  /// `2020-01 to 2024-06, blood-pressure, district Bathinda`
+  public var description: String {
+    let regions: [(String, String?)] = [
+      ("state", state), ("district", district),
+      ("facility", facility?.uuidString.lowercased()),
+      ("patient", patient?.uuidString.lowercased()),
+    ]
+    let narrowed = regions.compactMap { name, value in value.map { "\(name) \($0)" } }
+    return (["\(span)"] + only + narrowed).joined(separator: ", ")
+  }
+
+  /// Whether a period is in its span.
+  public func includes(_ period: Period) -> Bool {
+    span.widened(to: period.type).periods(of: period.type).contains(period)
+  }
+}
+
+/// A scope that names what there is not.
+public struct UnknownScope: Error, Hashable, CustomStringConvertible {
+  public let kind: String
+  public let name: String
+  public let nearest: [String]
+
+  public var description: String {
+    "there is no \(kind) '\(name)'"
+      + (nearest.isEmpty ? "" : "; the nearest are \(nearest.joined(separator: ", "))")
+  }
+}
+
+/// Whom a task is about.
+struct BackfillScope: Sendable {
+  let task: BackfillTask
+
+  /// The patients of the task's regions, with those of whom the rollups have rows there although they are gone;
+  /// nil for all.
+  /// - Throws: ``UnknownScope``.
+  func patients(_ pool: Pool) async throws -> [UUID]? {
+    if let patient = task.patient { return [patient] }
+    guard !task.isWhole else { return nil }
+    let facilities = try await facilities(pool)
+    let rows = Rollups.catalog.mostRecent.map {
+      "SELECT patient_id FROM \($0.table) WHERE assigned_facility_id = ANY ($1) AND period_start >= $2 AND period_start < $3"
+    }
+    let query = Query(
+      text: """
+        SELECT id FROM patients WHERE assigned_facility_id = ANY ($1)
+        UNION SELECT patient_id FROM rollup.patient_register WHERE assigned_facility_id = ANY ($1)
+        UNION \(rows.joined(separator: " UNION "))
+        ORDER BY 1
+        """,
+      binds: [
+        Bind(facilities), Bind(CalendarDay(task.from.first(.quarter).start)),
+        Bind(CalendarDay(task.to.end)),
+      ])
+    return try await pool.withConnection { connection in
+      try await connection.query(query).map { try $0.decode(UUID.self) }
+    }
+  }
+
+  private func facilities(_ pool: Pool) async throws -> [UUID] {
+    let all = try await pool.withConnection { connection in
+      try await connection.query("SELECT id, state, district FROM facilities").map {
+        try $0.decode((UUID, String, String).self)
+      }
+    }
+    func named(_ name: String?, _ kind: String, _ names: [String]) throws {
+      guard let name, !names.contains(where: { $0.lowercased() == name.lowercased() }) else {
+        return
+      }
+      throw UnknownScope(
+        kind: kind, name: name, nearest: nearest(to: name, among: Set(names).sorted()))
+    }
+    try named(task.state, "state", all.map(\.1))
+    try named(task.district, "district", all.map(\.2))
+    if let facility = task.facility, !all.contains(where: { $0.0 == facility }) {
+      throw UnknownScope(kind: "facility", name: facility.uuidString.lowercased(), nearest: [])
+    }
+    return all.filter { id, state, district in
+      (task.facility ?? id) == id
+        && task.state.map { $0.lowercased() == state.lowercased() } ?? true
+        && task.district.map { $0.lowercased() == district.lowercased() } ?? true
+    }.map(\.0)
+  }
+}

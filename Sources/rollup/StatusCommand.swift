@@ -1,0 +1,69 @@
+import ArgumentParser
+import Commands
+import Foundation
+import Hypertension
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// `rollup status`.
+struct StatusCommand: Command {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Show the deployment and its last runs: chunks, rates, workers, on whatever machine.",
+    discussion: "CSV of the runs on standard output, the latest first; the rest on standard error.")
+
+  @OptionGroup var database: DatabaseOptions
+
+  @Option(help: "How many runs.")
+  var runs = 10
+
+  var databaseDescription: String? { database.described }
+
+  func validate() throws {
+    guard (0...10_000).contains(runs) else {
+      throw ValidationError("--runs must be between 0 and 10000")
+    }
+  }
+
+  func execute() async throws {
+    let pool = try await database.pool(size: 1)
+    let store = try await RollupStore(pool, Rollups.catalog)
+    let editions = try await store.editions()
+    let closed = Set(editions.map(\.edition.period))
+    let last = closed.max { ($0.end, $0.type.months) < ($1.end, $1.type.months) }
+    Terminal.say("reporting time zone \(store.timeZone)")
+    Terminal.say(
+      "\(closed.count.grouped) periods are closed"
+        + (last.map { ", the last \($0)" } ?? "")
+        + ", \(editions.filter { $0.edition.number > 1 }.count.grouped) restatements")
+    try await list(Runs(pool))
+    await pool.close()
+  }
+
+  private func list(_ runs: Runs) async throws {
+    let records = try await runs.last(self.runs)
+    guard !records.isEmpty else { return Terminal.say("no run yet") }
+    Terminal.print(
+      "run,kind,status,begun_at,finished_at,chunks,done,waiting,taken,aside,retries,workers,patients,rate,written,removed,task"
+    )
+    for record in records {
+      let progress = try await runs.progress(record.number)
+      let status =
+        record.finishedAt != nil
+        ? "finished" : progress.workers > 0 ? "running" : progress.isOver ? "failed" : "stopped"
+      let rate = progress.seconds > 0 ? Double(progress.completed) / progress.seconds : 0
+      let numbers = [
+        progress.chunks, progress.done, progress.waiting, progress.taken, progress.aside,
+        progress.retries, progress.workers, progress.completed, Int(rate), progress.written,
+        progress.removed,
+      ].map(String.init)
+      let task = record.task.replacing("\"", with: "\"\"")
+      Terminal.print(
+        ([
+          "\(record.number)", record.kind, status, record.createdAt.description,
+          record.finishedAt?.description ?? "",
+        ] + numbers + ["\"\(task)\""]).joined(separator: ","))
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// A backfill whose workers are killed, cut off, or fail, on several machines as far as the database can tell.
+@Suite struct BackfillTests {
+  /// `kill -9` again and again, writers on all the while: the run completes, each chunk is done once.
+  @Test func killedWorkersAreTakenOverFrom() async throws {
+    try await programme { url, pool in
+      let outcome = await sh(
+        """
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 20 --workers 1 --lease 1 --max-rate 40 2>begun & first=$!
+        until grep -q '^run' begun; do sleep 0.05; done; sleep 0.4; kill -9 $first
+        run=$(sed -n 's/^run \\([0-9]*\\);.*/\\1/p' begun)
+        (for i in 1 2 3; do rollup import csv --readings "$READINGS"; sed -i "s/,8$i,/,8$((i + 1)),/" "$READINGS"; done 2>/dev/null) & writer=$!
+        for delay in 0.15 0.4 0.25 0.6 0.1 0.33 0.5 0.2 0.7 0.28 0.45 0.36; do
+          rollup-backfill --join $run --lease 1 --max-rate 400 2>/dev/null & a=$!
+          rollup-backfill --join $run --lease 1 --max-rate 400 2>/dev/null & b=$!
+          sleep $delay; kill -9 $a; sleep 0.1; kill -9 $b; wait $a $b
+        done
+        rollup-backfill --resume --lease 1; echo "resumed $?"
+        wait $writer; rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
+        """, url)
+      #expect(outcome.output.contains("resumed 0"), "\(outcome)")
+      #expect(outcome.output.contains("verified 0"), "\(outcome)")
+      let (left, done, retried) = try await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT count(*) FILTER (WHERE state <> 'done'), count(*) FILTER (WHERE state = 'done'),
+            count(*) FILTER (WHERE attempts > 1)
+          FROM rollup.run_chunks WHERE run = 1
+          """
+        ).only((Int, Int, Int).self)
+      }
+      #expect(
+        left == 0 && done > 20 && retried > 0, "\(left) left, \(done) done, \(retried) retried")
+    }
+  }
+
+  /// A worker that is cut off in the middle of a chunk, as by a broken network: the others finish it, once.
+  @Test func aWorkerThatIsCutOffIsTakenOverFrom() async throws {
+    try await programme { url, pool in
+      let outcome = await sh(
+        """
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 25 --workers 1 --lease 1 --max-rate 500 2>first & cut=$!
+        until grep -q '^run' first; do sleep 0.02; done; sleep 0.15; kill -STOP $cut
+        run=$(sed -n 's/^run \\([0-9]*\\);.*/\\1/p' first)
+        rollup-backfill --join $run --lease 1 --workers 1 & a=$!
+        rollup-backfill --join $run --lease 1 --workers 1; echo "joined $?"; wait $a; echo "joined $?"
+        kill -CONT $cut; wait $cut; echo "cut off $?"
+        rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
+        """, url)
+      #expect(outcome.output.contains("joined 0\njoined 0"), "\(outcome)")
+      #expect(outcome.output.contains("cut off 0"), "\(outcome)")
+      #expect(outcome.output.contains("verified 0"), "\(outcome)")
+      let (left, most) = try await pool.withConnection {
+        try await $0.query(
+          "SELECT count(*) FILTER (WHERE state <> 'done'), max(attempts)::bigint FROM rollup.run_chunks WHERE run = 1"
+        ).only((Int, Int).self)
+      }
+      #expect(left == 0 && most == 2)
+    }
+  }
+
+  /// A chunk that fails is tried again, set aside and reported; the rest goes on; when the cause is gone it is done.
+  @Test func aChunkThatFailsIsSetAside() async throws {
+    try await programme { url, pool in
+      try await pool.withConnection {
+        try await $0.script(
+          """
+          CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION ''no room''; END';
+          CREATE TRIGGER spoil BEFORE INSERT ON rollup.patient_register FOR EACH ROW
+            WHEN (new.patient_id < '10000000-0000-0000-0000-000000000000') EXECUTE FUNCTION spoil();
+          """)
+      }
+      let outcome = await sh(
+        """
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 100; echo "failed $?"
+        rollup status | cut -d, -f2,3,10 | tail -1
+        """, url)
+      #expect(outcome.output.contains("failed 1\nbackfill,failed,"), "\(outcome)")
+      #expect(outcome.error.contains("set aside after 5 failures: chunk 1"), "\(outcome.error)")
+      #expect(outcome.error.contains("--resume"))
+      try await pool.withConnection {
+        try await $0.script("DROP TRIGGER spoil ON rollup.patient_register")
+      }
+      let resumed = await sh(
+        "rollup-backfill --resume && rollup verify --from 2023-01 --to 2024-12 && rollup status | cut -d, -f2,3 | tail -1",
+        url)
+      #expect(resumed.status == 0 && resumed.output == "backfill,finished\n", "\(resumed)")
+    }
+  }
+
+  /// A scope is mended, and nothing outside it.
+  @Test(arguments: ["--district", "--state", "--facility", "--patient", "--only"])
+  func nothingOutsideTheScopeIsTouched(option: String) async throws {
+    try await programme { url, pool in
+      let value = try await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT (CASE \(option) WHEN '--district' THEN f.district WHEN '--state' THEN f.state
+            WHEN '--facility' THEN f.id::text WHEN '--patient' THEN p.id::text ELSE 'visits,patients' END)
+          FROM patients AS p JOIN facilities AS f ON f.id = p.assigned_facility_id
+          JOIN blood_pressures AS b ON b.patient_id = p.id
+          WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL AND b.recorded_at BETWEEN '2023-02-01' AND '2024-11-01'
+          ORDER BY p.id LIMIT 1
+          """
+        ).only(String.self)
+      }
+      let dry = await sh(
+        "rollup-backfill --from 2023-01 --to 2024-12 \(option) '\(value)' --dry-run", url)
+      #expect(dry.status == 0 && dry.output.contains(value.split(separator: ",")[0]), "\(dry)")
+      let outcome = await sh(
+        "rollup-backfill --from 2023-01 --to 2024-12 \(option) '\(value)'", url)
+      #expect(outcome.status == 0, "\(outcome)")
+      let strays = try await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT count(*) FILTER (WHERE is_in), count(*) FILTER (WHERE NOT is_in)
+          FROM (
+            SELECT (CASE \(option) WHEN '--district' THEN f.district = \(value) WHEN '--state' THEN f.state = \(value)
+              WHEN '--facility' THEN f.id::text = \(value) WHEN '--patient' THEN p.id::text = \(value) ELSE r.kind = 'v' END) AS is_in
+            FROM (
+              SELECT patient_id, 'b' AS kind FROM rollup.blood_pressure_rollups
+              UNION ALL SELECT patient_id, 'v' FROM rollup.visit_rollups
+            ) AS r
+            JOIN patients AS p ON p.id = r.patient_id
+            LEFT JOIN facilities AS f ON f.id = p.assigned_facility_id
+          ) AS t
+          """
+        ).only((Int, Int).self)
+      }
+      #expect(strays.0 > 0 && strays.1 == 0, "\(option): \(strays)")
+    }
+  }
+
+  // MARK: Parts
+
+  /// A migrated database with an invented programme, and no rollup of it yet.
+  private func programme(_ body: (_ url: String, _ pool: Pool) async throws -> Void) async throws {
+    try await TestDatabase.migrated(size: 2) { database, _ in
+      let made = await sh(
+        "rollup sample-data --patients 1000 --seed 1 --from 2023-01 --to 2024-12", database.url)
+      #expect(made.status == 0, "\(made)")
+      try await body(database.url, database.pool)
+    }
+  }
+
+  private func sh(_ script: String, _ url: String) async -> (
+    status: Int32, output: String, error: String
+  ) {
+    let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent().path
+    let readings = """
+      READINGS=$PWD/readings.csv; echo id,patient_id,facility_id,systolic,diastolic,recorded_at > "$READINGS"
+      """
+    let fill = """
+      rollup status >/dev/null 2>&1; psql "$DATABASE_URL" -XAtF, -c "SELECT gen_random_uuid(), id, '', 130, 81, '2024-03-05T10:00:00Z' FROM patients LIMIT 300" >> "$READINGS"
+      """
+    let prepared = script.contains("$READINGS") ? "\(readings); \(fill)" : "true"
+    return
+      (try? await onItsOwnThread {
+        run(
+          ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(prepared); \(script)"],
+          environment: ["DATABASE_URL": url])
+      }) ?? (-1, "", "no thread")
+  }
+}
