@@ -39,6 +39,8 @@ CREATE TABLE rollup.run_chunks (
   done_at timestamptz,
   written bigint,
   removed bigint,
+  -- Differences that a verification found.
+  found bigint,
   -- Why the last attempt failed; ids only.
   error text,
   PRIMARY KEY (run, number)

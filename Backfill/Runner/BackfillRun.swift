@@ -56,7 +56,7 @@ public struct BackfillRun: Sendable {
   private static let rowsOfPatients = "rows of patients"
 
   private func chunks() async throws -> [RunChunk] {
-    let size = if let chunk = task.chunk { chunk } else { try await usualSize() }
+    let size = if let chunk = task.chunk { chunk } else { try await store.usualChunkSize() }
     var chunks: [RunChunk] = []
     func add(_ step: Int, _ what: String, _ scope: RunChunk.Scope, _ subjects: Int) {
       chunks.append(
@@ -69,32 +69,10 @@ public struct BackfillRun: Sendable {
         add(1, Self.rowsOfPatients, .subjects(some.map(\.uuidString)), some.count)
       }
     } else if !(task.rollups.isEmpty && task.registers.isEmpty) {
-      let bounds = try await store.chunks(of: size, keyedBy: UUID.self)
-      let total = try await store.subjectCount()
-      for (place, chunk) in bounds.enumerated() {
-        add(
-          1, Self.rowsOfPatients,
-          .bounds(first: chunk.first?.uuidString, end: chunk.end?.uuidString),
-          max(0, min(size, total - place * size)))
-      }
+      chunks = try await store.patientChunks(of: size, what: Self.rowsOfPatients)
     }
     for count in task.counts { add(2, count.name, .bounds(first: nil, end: nil), 0) }
     return chunks
-  }
-
-  /// As many patients as have a hundred thousand events, by the planner's estimates.
-  private func usualSize() async throws -> Int {
-    let tables = store.catalog.sources.map { "\($0.table)" }
-    let (events, subjects) = try await store.pool.withConnection { connection in
-      try await connection.query(
-        """
-        SELECT (SELECT sum(greatest(c.reltuples, 0)) FROM unnest(\(tables)) AS t JOIN pg_class AS c ON c.oid = t::regclass)::double precision,
-          (SELECT greatest(c.reltuples, 1) FROM pg_class AS c WHERE c.oid = \("\(store.catalog.subject.table)")::regclass)::double precision
-        """
-      ).only((Double, Double).self)
-    }
-    guard events > 0 else { return 5_000 }
-    return Int(min(max(100_000 / (events / subjects), 100), 20_000))
   }
 
   // MARK: Running
@@ -103,7 +81,7 @@ public struct BackfillRun: Sendable {
   /// - Returns: the run, and whether it is new.
   /// - Throws: ``UnknownScope``.
   public func begin() async throws -> (run: Run, isNew: Bool) {
-    let (run, isNew) = try await runs.begin(Self.kind, task: task.text) { try await chunks() }
+    let (run, isNew) = try await runs.begin(Self.kind, task: task.text, chunks: chunks)
     if !isNew { try await runs.retry(run.number) }
     return (run, isNew)
   }
@@ -118,8 +96,9 @@ public struct BackfillRun: Sendable {
     shouldStop: @Sendable @escaping () -> Bool = { false },
     report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
-    _ = try await store.pool.withConnection { connection in
-      try await Partitions(store.catalog).ensure(task.span, on: connection)
+    try await store.pool.withConnection { connection in
+      guard let span = try await Partitions.usual(task.span, on: connection) else { return }
+      try await Partitions(store.catalog).ensure(span, on: connection)
     }
     let crew = Crew(runs, on: run, size: workers)
     try await crew.work(
@@ -156,16 +135,5 @@ public struct BackfillRun: Sendable {
     Counter(label: "rollup_backfill_rows_written").increment(by: derived.written)
     Counter(label: "rollup_backfill_rows_removed").increment(by: derived.removed)
     Metrics.Timer(label: "rollup_backfill_chunk_seconds").record(duration: time)
-  }
-}
-
-extension RunChunk {
-  fileprivate var patients: Chunk<UUID> {
-    switch scope {
-    case .subjects(let keys): Chunk(keys.compactMap(UUID.init(uuidString:)))
-    case .bounds(let first, let end):
-      Chunk(
-        first: first.flatMap(UUID.init(uuidString:)), end: end.flatMap(UUID.init(uuidString:)))
-    }
   }
 }

@@ -5,7 +5,7 @@ import Postgres
 import RollupStore
 
 /// What a backfill is asked to do. As JSON it is the task of its run: the same command again is the same task.
-public struct BackfillTask: Codable, Hashable, Sendable {
+public struct BackfillTask: RunTask, Hashable, Sendable {
   public var from: Period
   public var to: Period
   /// Names of rollups; empty for all.
@@ -27,18 +27,6 @@ public struct BackfillTask: Codable, Hashable, Sendable {
 
   /// Whether it is of all patients.
   public var isWhole: Bool { state == nil && district == nil && facility == nil && patient == nil }
-
-  /// JSON with sorted keys.
-  public var text: String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data = (try? encoder.encode(self)) ?? Data()
-    return String(decoding: data, as: UTF8.self)
-  }
-
-  public init(text: String) throws {
-    self = try JSONDecoder().decode(Self.self, from: Data(text.utf8))
-  }
 
   // MARK: What it is about
 

@@ -45,7 +45,7 @@ struct StatusCommand: Command {
     let records = try await runs.last(self.runs)
     guard !records.isEmpty else { return Terminal.say("no run yet") }
     Terminal.print(
-      "run,kind,status,begun_at,finished_at,chunks,done,waiting,taken,aside,retries,workers,patients,rate,written,removed,task"
+      "run,kind,status,begun_at,finished_at,chunks,done,waiting,taken,aside,retries,workers,patients,rate,written,removed,found,task"
     )
     for record in records {
       let progress = try await runs.progress(record.number)
@@ -56,7 +56,7 @@ struct StatusCommand: Command {
       let numbers = [
         progress.chunks, progress.done, progress.waiting, progress.taken, progress.aside,
         progress.retries, progress.workers, progress.completed, Int(rate), progress.written,
-        progress.removed,
+        progress.removed, progress.found,
       ].map(String.init)
       let task = record.task.replacing("\"", with: "\"\"")
       Terminal.print(

@@ -4,6 +4,7 @@ import Foundation
 import Hypertension
 import PeriodRollups
 import RollupStore
+import Synchronization
 
 /// `rollup verify`: the rollups against the plain query over the sources.
 struct VerifyCommand: Command {
@@ -11,9 +12,10 @@ struct VerifyCommand: Command {
     commandName: "verify",
     abstract:
       "Compare the rollups with the sources; list what differs. Exit code 1 when anything does.",
-    discussion:
-      "Each difference is a line of CSV: kind,rollup,period,key,expected,actual. Keys only, no values of patients."
-  )
+    discussion: """
+      Each difference is a line of CSV: kind,rollup,period,key,expected,actual. Keys only, no values of patients. Nobody \
+      waits for a verification; interrupted, the same command again goes on.
+      """)
 
   @OptionGroup var database: DatabaseOptions
   @OptionGroup var span: SpanOptions
@@ -33,8 +35,30 @@ struct VerifyCommand: Command {
   @Flag(help: "With --closed: list all that differs.")
   var all = false
 
-  @Option(help: "How many patients are compared at a time.")
-  var chunk = 5_000
+  @Option(
+    help: ArgumentHelp(
+      "Look at a share of the patients only, at random, such as 1%.", valueName: "share"),
+    transform: { text in
+      guard let percent = Double(text.hasSuffix("%") ? String(text.dropLast()) : text),
+        percent > 0, percent <= 100
+      else {
+        throw ValidationError("'\(text)' is no share. It is a number of per cent, such as 1%.")
+      }
+      return percent / 100
+    })
+  var sample: Double?
+
+  @Flag(help: "Mend what differs in open periods, as the backfill does.")
+  var repair = false
+
+  @Option(help: "How many chunks are compared at a time.")
+  var workers = 2
+
+  @Option(
+    help:
+      "How many patients are compared at a time. Default: as many as have a hundred thousand events."
+  )
+  var chunk: Int?
 
   @Option(help: "List at most this many differences; all are counted.")
   var limit = 1_000
@@ -42,36 +66,89 @@ struct VerifyCommand: Command {
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    if chunk < 1 { throw ValidationError("--chunk must be at least 1") }
+    if let chunk, chunk < 1 { throw ValidationError("--chunk must be at least 1") }
+    guard (1...64).contains(workers) else {
+      throw ValidationError("--workers must be between 1 and 64")
+    }
     if closed, knownNow { throw ValidationError("--closed and --known-now are two verifications") }
+    if closed, repair || sample != nil {
+      throw ValidationError(
+        "closed periods are not mended, and verified whole: --repair and --sample are for open ones"
+      )
+    }
+    if knownNow, repair { throw ValidationError("closed periods are not mended: 'rollup restate'") }
   }
 
   func execute() async throws {
-    let pool = try await database.pool()
+    let pool = try await database.pool(size: workers * 2 + 2)
     let store = try await RollupStore(pool, Rollups.catalog)
     if closed { return try await verifyClosed(store) }
     let span = try span.span(from: PeriodSpan.all.first, to: PeriodSpan.all.last)
-    let chunks = try await store.chunks(of: chunk, keyedBy: UUID.self)
-    let progress = Progress("verifying", total: chunks.count, unit: "chunks")
-    var found = 0
-    func list(_ drifts: [Drift]) {
-      if found == 0, !drifts.isEmpty { Terminal.print("kind,rollup,period,key,expected,actual") }
-      for drift in drifts.prefix(max(0, limit - found)) { Terminal.print(drift.line) }
-      found += drifts.count
-    }
-    for chunk in chunks {
-      list(try await store.verify(chunk, in: span, asKnownNow: knownNow))
-      progress.advance(by: 1)
-    }
-    if !knownNow { list(try await store.verifyCounts(in: span)) }
-    progress.finish()
+    // A sample is of small chunks, so that it is of many places.
+    let usual = try await store.usualChunkSize()
+    let small = max(1, min(usual / 20, try await store.subjectCount() / 500))
+    let size = chunk ?? (sample == nil ? usual : small)
+    let task = VerificationTask(
+      span, chunk: size, sample: sample, knownNow: knownNow, repair: repair)
+    let verification = VerificationRun(store, task)
+    let (run, isNew) = try await verification.begin()
+    if !isNew { Terminal.say("going on with run \(run.number)") }
+    Interruption.catchSignals()
+    let listing = Listing(limit: limit)
+    let live = Progress(
+      "verifying", total: try await verification.runs.progress(run.number).chunks, unit: "chunks")
+    let progress = try await verification.work(
+      on: run, workers: workers, shouldStop: { Interruption.isRequested },
+      report: { event in
+        live.advance(by: 1)
+        if case .failed(let chunk, let error, true) = event {
+          Terminal.say("chunk \(chunk.number) was set aside: \(error)")
+        }
+      }, found: listing.add)
+    live.finish()
     await pool.close()
+    try conclude(progress, span)
+  }
+
+  private func conclude(_ progress: RunProgress, _ span: PeriodSpan) throws {
+    guard progress.isOver, progress.aside == 0 else {
+      Terminal.say("not all is verified; the same command again goes on with what is left")
+      throw ExitCode(progress.isOver ? 1 : 130)
+    }
+    let found = progress.found
+    if found > 0, repair {
+      return Terminal.say(
+        "\(found.grouped) rows differed from the sources and were mended")
+    }
     guard found == 0 else {
-      Terminal.say("\(found.grouped) rows differ from the sources; 'rollup-backfill' mends them")
+      Terminal.say(
+        "\(found.grouped) rows differ from the sources; 'rollup verify --repair' or 'rollup-backfill' mends them"
+      )
       throw ExitCode(1)
     }
     let what = knownNow ? "closed periods as known now" : "the rollups"
-    Terminal.say("\(what) equal the sources (\(span == .all ? "all periods" : "\(span)"))")
+    let share = sample.map { " in a sample of \(($0 * 100).formatted())%" } ?? ""
+    Terminal.say(
+      "\(what) equal the sources\(share) (\(span == .all ? "all periods" : "\(span)"))")
+  }
+}
+
+/// Prints differences, from several workers, up to a limit.
+private final class Listing: Sendable {
+  private let limit: Int
+  private let printed = Mutex(0)
+
+  init(limit: Int) { self.limit = limit }
+
+  func add(_ drifts: [Drift]) {
+    printed.withLock { printed in
+      if printed == 0, limit > 0, !drifts.isEmpty {
+        Terminal.print("kind,rollup,period,key,expected,actual")
+      }
+      let some = drifts.prefix(max(0, limit - printed))
+      for drift in some { Terminal.print(drift.line) }
+      printed += some.count
+    }
   }
 }
 

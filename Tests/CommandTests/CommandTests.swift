@@ -78,10 +78,10 @@ import Testing
       }
       let outcome = sh(
         """
-        log=$(mktemp); rollup-backfill --from 2023-01 --to 2024-12 --chunk 2 2>$log & pid=$!
+        log=$(mktemp); rollup-backfill --from 2023-01 --to 2024-12 --chunk 8 2>$log & pid=$!
         until grep -q "^run" $log; do sleep 0.02; done; sleep 0.2
         kill -\(signal) $pid; wait $pid; echo $?; cat $log >&2
-        rollup-backfill --from 2023-01 --to 2024-12 --chunk 2; rollup verify; echo $?
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 8; rollup verify; echo $?
         """, database.url)
       let codes = outcome.output.split(separator: "\n")
       #expect(codes.last == "0", "\(outcome)")

@@ -19,6 +19,16 @@ public struct Partitions: Sendable {
     try await pool.withConnection { try await horizon($0) }.last
   }
 
+  /// Of a span the years that partitions are worth making for: from 1990, before which dates are mistakes, to the next.
+  /// Nil when it has none of them.
+  public static func usual(_ span: PeriodSpan, on connection: Connection) async throws
+    -> PeriodSpan?
+  {
+    let last = try await horizon(connection).last
+    guard let first = Period(.month, year: 1990, index: 1) else { return nil }
+    return PeriodSpan(from: max(span.first, first), through: min(span.last, last))
+  }
+
   /// Whole years, kept within those that have periods.
   public static func span(fromYear first: Int, throughYear last: Int) -> PeriodSpan {
     let years = CalendarDate.years

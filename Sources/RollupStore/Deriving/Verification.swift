@@ -62,21 +62,23 @@ extension RollupStore {
   /// Compares the counts of the span's periods with the sources.
   public func verifyCounts(in span: PeriodSpan) async throws -> [Drift] {
     var drifts: [Drift] = []
-    for count in catalog.counts {
-      for row in try await rows(count.verify, values(of: span)) {
-        let (type, start, key, expected, actual) = (
-          try row.decode("period_type", as: String.self),
-          try row.decode("period_start", as: CalendarDay.self),
-          try row.decode("key", as: String.self), try row.decode("expected", as: Int.self),
-          try row.decode("actual", as: Int.self)
-        )
-        drifts.append(
-          Drift(
-            kind: .wrongValue, rollup: count.name, period: Period(type, start), key: key,
-            expected: String(expected), actual: String(actual)))
-      }
-    }
+    for count in catalog.counts { drifts += try await verify(count, in: span) }
     return drifts
+  }
+
+  /// Compares one count.
+  public func verify(_ count: PeriodCount, in span: PeriodSpan) async throws -> [Drift] {
+    try await rows(count.verify, values(of: span)).map { row in
+      let (type, start, key, expected, actual) = (
+        try row.decode("period_type", as: String.self),
+        try row.decode("period_start", as: CalendarDay.self),
+        try row.decode("key", as: String.self), try row.decode("expected", as: Int.self),
+        try row.decode("actual", as: Int.self)
+      )
+      return Drift(
+        kind: .wrongValue, rollup: count.name, period: Period(type, start), key: key,
+        expected: String(expected), actual: String(actual))
+    }
   }
 
   private func rows(_ statement: Statement, _ values: Values) async throws -> Rows {

@@ -27,8 +27,10 @@ public struct Crew: Sendable {
 
     /// Notes, in the transaction of the work, that the chunk is done.
     /// - Throws: ``LostChunk``.
-    public func complete(_ derived: Derived, in tx: borrowing Transaction) async throws {
-      try await runs.complete(chunk, of: run, as: worker, derived, in: tx)
+    public func complete(_ derived: Derived, found: Int = 0, in tx: borrowing Transaction)
+      async throws
+    {
+      try await runs.complete(chunk, of: run, as: worker, derived, found: found, in: tx)
     }
   }
 

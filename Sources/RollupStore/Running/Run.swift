@@ -56,6 +56,8 @@ public struct RunProgress: Hashable, Sendable {
   public var completed = 0
   public var written = 0
   public var removed = 0
+  /// Differences that a verification found.
+  public var found = 0
   /// Seconds from the first chunk that was taken to the last that was done.
   public var seconds = 0.0
 

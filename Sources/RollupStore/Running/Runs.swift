@@ -182,14 +182,14 @@ public struct Runs: Sendable {
   /// Notes, in the transaction of the work, that it is done.
   /// - Throws: ``LostChunk`` when another worker has taken the chunk over.
   public func complete(
-    _ chunk: RunChunk, of run: Int64, as worker: String, _ derived: Derived,
+    _ chunk: RunChunk, of run: Int64, as worker: String, _ derived: Derived, found: Int,
     in tx: borrowing Transaction
   ) async throws {
     let noted = try await tx.execute(
       """
       UPDATE rollup.run_chunks
       SET state = 'done', done_at = clock_timestamp(), written = \(Int64(derived.written)),
-        removed = \(Int64(derived.removed)), error = NULL
+        removed = \(Int64(derived.removed)), found = \(Int64(found)), error = NULL
       WHERE run = \(run) AND number = \(chunk.number) AND state = 'taken' AND worker = \(worker)
         AND attempts = \(chunk.attempts)
       """)
@@ -245,6 +245,7 @@ public struct Runs: Sendable {
             WHERE state = 'taken' AND alive_at > now() - make_interval(secs => \(policy.lease / .seconds(1)))),
           coalesce(sum(subjects), 0)::bigint, coalesce(sum(subjects) FILTER (WHERE state = 'done'), 0)::bigint,
           coalesce(sum(written), 0)::bigint, coalesce(sum(removed), 0)::bigint,
+          coalesce(sum(found), 0)::bigint,
           coalesce(extract(epoch FROM max(done_at) - min(taken_at)), 0)::double precision
         FROM rollup.run_chunks
         WHERE run = \(run)
@@ -254,7 +255,7 @@ public struct Runs: Sendable {
     var progress = RunProgress()
     let counts: [WritableKeyPath<RunProgress, Int>] = [
       \.chunks, \.waiting, \.taken, \.done, \.aside, \.retries, \.workers, \.total, \.completed,
-      \.written, \.removed,
+      \.written, \.removed, \.found,
     ]
     for (place, count) in counts.enumerated() {
       progress[keyPath: count] = try row.decode(place, as: Int.self)
