@@ -101,9 +101,8 @@ public struct BackfillRun: Sendable {
       try await Partitions(store.catalog).ensure(span, on: connection)
     }
     let crew = Crew(runs, on: run, size: workers)
-    try await crew.work(
-      shouldStop: shouldStop, pace: { try await pacer.wait(for: $0.subjects) }, report: report
-    ) { claim, connection in
+    let pace = { @Sendable (chunk: RunChunk) in try await pacer.wait(for: chunk.subjects) }
+    try await crew.work(shouldStop: shouldStop, pace: pace, report: report) { claim, connection in
       let started = ContinuousClock.now
       let derived = try await connection.transaction(.readCommitted, retrying: .standard) { tx in
         let derived = try await derive(claim.chunk, in: tx)
