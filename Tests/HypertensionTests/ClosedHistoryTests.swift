@@ -122,6 +122,18 @@ import Testing
         try await closings.run(store)
         return closings
       }
+      // Whoever verifies meanwhile takes no closing or restatement for tampering.
+      group.addTask {
+        let verification = ClosedVerification(store.rollups, publishing: CarePublication())
+        for _ in 0..<2 {
+          try await verification.run { finding in
+            Issue.record("seed \(seed): \(finding)")
+            return true
+          }
+          try await Task.sleep(for: .milliseconds(100))
+        }
+        return nil
+      }
       var done: Closings?
       for try await closings in group { done = closings ?? done }
       return try #require(done)
