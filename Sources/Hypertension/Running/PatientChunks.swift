@@ -16,7 +16,8 @@ extension RollupStore {
     }
   }
 
-  /// As many patients as have a hundred thousand events, by the planner's estimates.
+  /// As many patients as have a hundred thousand events, by the planner's estimates; and so few that there are some chunks
+  /// to share.
   public func usualChunkSize() async throws -> Int {
     let sources = catalog.sources.map { "\($0.table)" }
     let subjects = "\(catalog.subject.table)"
@@ -32,7 +33,7 @@ extension RollupStore {
       ).only((Double, Double).self)
     }
     guard events > 0 else { return 5_000 }
-    return Int(min(max(100_000 / (events / patients), 100), 20_000))
+    return Int(min(max(100_000 / (events / patients), 100), max(patients / 10, 500), 20_000))
   }
 }
 
