@@ -39,7 +39,7 @@ import Testing
       SELECT rollup.protect('rollup.published_weights');
       """
 
-    func publish(_ edition: Edition, in tx: borrowing Transaction) async throws {
+    func publish(_ edition: Edition, since: String, in tx: borrowing Transaction) async throws {
       try await tx.execute(
         """
         INSERT INTO rollup.published_weights

@@ -172,7 +172,7 @@ public struct Closer: Sendable {
       let since = try await tx.query(
         "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text"
       ).only(String.self)
-      try await publication.publish(edition, in: tx)
+      try await publication.publish(edition, since: since, in: tx)
       for part in parts(edition) {
         try await run(part.part.storeLeaves(ofPlaces: false), edition, in: tx)
       }

@@ -12,9 +12,10 @@ public protocol Publication: Sendable {
   var places: EditionPlaces { get }
 
   /// Writes an edition's rows, of all places, from what is known now.
-  func publish(_ edition: Edition, in tx: borrowing Transaction) async throws
-  /// Writes again what has changed since ``publish(_:in:)``, with the period's writers kept out.
-  /// - Parameter since: the oldest transaction that was running then.
+  /// - Parameter since: the oldest transaction that was running a moment ago.
+  func publish(_ edition: Edition, since: String, in tx: borrowing Transaction) async throws
+  /// Writes again what has changed since ``publish(_:since:in:)``, with the period's writers kept out: soon.
+  /// - Parameter since: as then.
   /// - Returns: the places whose rows may be others now.
   func refresh(_ edition: Edition, since: String, in tx: borrowing Transaction) async throws
     -> [String]
