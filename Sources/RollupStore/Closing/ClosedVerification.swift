@@ -66,7 +66,10 @@ public struct ClosedVerification: Sendable {
     _ body: (borrowing Transaction) async throws -> T
   ) async throws -> T {
     try await store.pool.transaction(.repeatableRead, readOnly: true) { tx in
-      for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] as [Query] {
+      // Whole editions are joined; of one whose statistics are not made yet the planner expects one row.
+      for setting in [
+        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'", "SET LOCAL enable_nestloop = off",
+      ] as [Query] {
         try await tx.execute(setting)
       }
       return try await body(tx)
