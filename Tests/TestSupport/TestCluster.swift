@@ -80,7 +80,7 @@ public actor TestCluster {
   private func pool() async throws -> Pool {
     let settings = ConnectionSettings(conninfo: try await running().address)
     if let administration { return administration }
-    let pool = Pool(settings, size: 4, acquireTimeout: .seconds(120))
+    let pool = Pool(settings, size: 4, acquireTimeout: .seconds(900))
     administration = pool
     return pool
   }
