@@ -155,7 +155,8 @@ import Testing
         verify() { rollup verify --from 2023-01 --to 2024-12 "$@"; echo "exit $?"; }
         verify --chunk 50 --workers 3 --limit 100000 | cut -d, -f1,2 | sort | uniq -c | sed 's/ *[0-9]* //' | tr '\n' ';'
         verify --sample 10% --limit 0; verify --repair --limit 0; verify; verify --sample 5%
-        rollup verify --chunk 1 --from 2024-06 --to 2024-06 & sleep 1; kill -INT $!; wait $!; echo "interrupted $?"
+        rollup verify --chunk 1 --from 2024-06 --to 2024-06 & pid=$!
+        until rollup status | grep -q verify,running; do sleep 0.1; done; kill -INT $pid; wait $pid; echo "interrupted $?"
         rollup status | sed -n 2p | cut -d, -f2,3
         """, url)
       let lines = outcome.output.split(separator: "\n").map(String.init)
