@@ -31,6 +31,9 @@ struct BackfillCommand: Command {
   @Flag(help: "Go on with the last run that is not finished.")
   var resume = false
 
+  @Flag(help: "Begin again, also where a run of the same command is unfinished.")
+  var anew = false
+
   @Option(help: "Work on this run, beside others.")
   var join: Int64?
 
@@ -58,6 +61,7 @@ struct BackfillCommand: Command {
     if scope.from == nil, scope.isNarrowed {
       throw ValidationError("--resume and --join go on with a run as it was begun")
     }
+    if anew, scope.from == nil { throw ValidationError("--anew goes with --from") }
     if dryRun, scope.from == nil { throw ValidationError("--dry-run goes with --from") }
     guard (1...64).contains(workers) else {
       throw ValidationError("--workers must be between 1 and 64")
@@ -72,11 +76,7 @@ struct BackfillCommand: Command {
     // A worker has a connection, and needs a second one to say that its chunk failed.
     let pool = try await database.pool(size: workers * 2 + 2)
     let store = try await RollupStore(pool, Rollups.catalog)
-    do {
-      try await run(store)
-    } catch let error as UnknownScope {
-      throw Failure.usage(error.description)
-    }
+    try await run(store)
     await pool.close()
   }
 
@@ -107,11 +107,11 @@ struct BackfillCommand: Command {
   private func begin(_ store: RollupStore, _ policy: RunPolicy) async throws -> (Run, BackfillRun) {
     if scope.from != nil {
       let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
-      let (run, isNew) = try await backfill.begin()
+      let (run, isNew) = try await backfill.begin(anew: anew)
       Terminal.say(
         isNew
           ? "run \(run.number); others may work on it too: rollup-backfill --join \(run.number)"
-          : "going on with run \(run.number)")
+          : "going on with run \(run.number), begun \(run.createdAt); --anew begins again")
       return (run, backfill)
     }
     let runs = Runs(store.pool, policy: policy)
@@ -147,8 +147,8 @@ struct BackfillCommand: Command {
   private func sum(
     up progress: RunProgress, _ run: Run, _ backfill: BackfillRun, _ live: LiveProgress
   ) async throws {
-    let plan = try await backfill.store.editions().map(\.edition)
-    let closed = Set(plan.map(\.period)).filter(backfill.task.includes).count
+    let editions = try await backfill.store.editions().map(\.edition)
+    let closed = Set(editions.map(\.period)).filter(backfill.task.includes).count
     live.end(progress, closed: closed)
     if progress.aside > 0 {
       for chunk in try await backfill.runs.aside(run.number) {

@@ -39,14 +39,7 @@ struct LiveProgress: Sendable {
   private func say(_ now: RunProgress, since first: RunProgress) {
     let rate = Double(now.completed - first.completed) / max(seconds, 0.001)
     let left = rate > 0 ? Double(now.total - now.completed) / rate : nil
-    if asJSON {
-      return Terminal.say(
-        JSONLine(
-          event: "progress", run: run.number, done: now.completed, total: now.total, rate: rate,
-          secondsLeft: left, chunks: now.done, workers: now.workers, retries: now.retries,
-          aside: now.aside, written: now.written, removed: now.removed, closed: nil
-        ).text)
-    }
+    if asJSON { return Terminal.say(JSONLine("progress", run, now, rate: rate, left: left).text) }
     let part = now.total > 0 ? Double(now.completed) / Double(now.total) : 1
     let line =
       "backfilling \(backfill.task.description): "
@@ -67,13 +60,10 @@ struct LiveProgress: Sendable {
   /// The last line.
   func end(_ progress: RunProgress, closed: Int) {
     if asJSON {
-      return Terminal.say(
-        JSONLine(
-          event: "end", run: run.number, done: progress.completed, total: progress.total,
-          rate: Double(progress.completed) / max(progress.seconds, 0.001), secondsLeft: 0,
-          chunks: progress.done, workers: 0, retries: progress.retries, aside: progress.aside,
-          written: progress.written, removed: progress.removed, closed: closed
-        ).text)
+      let rate = Double(progress.completed) / max(progress.seconds, 0.001)
+      var line = JSONLine("end", run, progress, rate: rate, left: 0)
+      line.closed = closed
+      return Terminal.say(line.text)
     }
     Terminal.say(
       """
@@ -88,17 +78,20 @@ struct LiveProgress: Sendable {
 private struct JSONLine: Encodable {
   let event: String
   let run: Int64
-  let done: Int
-  let total: Int
+  let progress: RunProgress
+  /// Patients a second.
   let rate: Double
   let secondsLeft: Double?
-  let chunks: Int
-  let workers: Int
-  let retries: Int
-  let aside: Int
-  let written: Int
-  let removed: Int
-  let closed: Int?
+  /// Periods that were skipped.
+  var closed: Int?
+
+  init(_ event: String, _ run: Run, _ progress: RunProgress, rate: Double, left: Double?) {
+    self.event = event
+    self.run = run.number
+    self.progress = progress
+    self.rate = rate
+    secondsLeft = left
+  }
 
   var text: String {
     let encoder = JSONEncoder()

@@ -37,7 +37,7 @@ public struct BackfillRun: Sendable {
     public var rate: Double?
   }
 
-  /// - Throws: ``UnknownScope``.
+  /// - Throws: ``UnknownRegion``.
   public func plan() async throws -> Plan {
     let chunks = try await chunks()
     var plan = Plan()
@@ -78,10 +78,12 @@ public struct BackfillRun: Sendable {
   // MARK: Running
 
   /// Begins the run, or goes on with the unfinished one of the same task.
+  /// - Parameter anew: gives an unfinished one up instead.
   /// - Returns: the run, and whether it is new.
-  /// - Throws: ``UnknownScope``.
-  public func begin() async throws -> (run: Run, isNew: Bool) {
-    let (run, isNew) = try await runs.begin(Self.kind, task: task.text, chunks: chunks)
+  /// - Throws: ``UnknownRegion``.
+  public func begin(anew: Bool = false) async throws -> (run: Run, isNew: Bool) {
+    let (run, isNew) = try await runs.begin(
+      Self.kind, task: task.text, resuming: !anew, chunks: chunks)
     if !isNew { try await runs.retry(run.number) }
     return (run, isNew)
   }

@@ -56,25 +56,13 @@ extension BackfillTask: CustomStringConvertible {
   }
 }
 
-/// A scope that names what there is not.
-public struct UnknownScope: Error, Hashable, CustomStringConvertible {
-  public let kind: String
-  public let name: String
-  public let nearest: [String]
-
-  public var description: String {
-    "there is no \(kind) '\(name)'"
-      + (nearest.isEmpty ? "" : "; the nearest are \(nearest.joined(separator: ", "))")
-  }
-}
-
 /// Whom a task is about.
 struct BackfillScope: Sendable {
   let task: BackfillTask
 
   /// The patients of the task's regions, with those of whom the rollups have rows there although they are gone;
   /// nil for all.
-  /// - Throws: ``UnknownScope``.
+  /// - Throws: ``UnknownRegion``.
   func patients(_ pool: Pool) async throws -> [UUID]? {
     if let patient = task.patient { return [patient] }
     guard !task.isWhole else { return nil }
@@ -104,22 +92,13 @@ struct BackfillScope: Sendable {
         try $0.decode((UUID, String, String).self)
       }
     }
-    func named(_ name: String?, _ kind: String, _ names: [String]) throws {
-      guard let name, !names.contains(where: { $0.lowercased() == name.lowercased() }) else {
-        return
-      }
-      throw UnknownScope(
-        kind: kind, name: name, nearest: nearest(to: name, among: Set(names).sorted()))
-    }
-    try named(task.state, "state", all.map(\.1))
-    try named(task.district, "district", all.map(\.2))
+    let regions = try RegionFilter(state: task.state, district: task.district)
+      .checked(among: all.map { ($0.1, $0.2) })
     if let facility = task.facility, !all.contains(where: { $0.0 == facility }) {
-      throw UnknownScope(kind: "facility", name: facility.uuidString.lowercased(), nearest: [])
+      throw UnknownRegion(kind: "facility", name: facility.uuidString.lowercased(), nearest: [])
     }
     return all.filter { id, state, district in
-      (task.facility ?? id) == id
-        && task.state.map { $0.lowercased() == state.lowercased() } ?? true
-        && task.district.map { $0.lowercased() == district.lowercased() } ?? true
+      (task.facility ?? id) == id && regions.contains(state: state, district: district)
     }.map(\.0)
   }
 }

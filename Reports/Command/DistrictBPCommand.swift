@@ -86,22 +86,18 @@ struct DistrictBPCommand: Command {
   func execute() async throws {
     let period = try which.one()
     let pool = try await database.pool(size: 1)
-    let table: ReportTable
-    do {
-      let view =
-        edition.map { DistrictBP.View.edition($0) } ?? (asKnownNow ? .knownNow : .published)
-      let report = DistrictBP(
-        period, district: district, state: state, limits: controlledBelow, view: view)
+    let view =
+      edition.map { DistrictBP.View.edition($0) } ?? (asKnownNow ? .knownNow : .published)
+    let report = DistrictBP(
+      period, district: district, state: state, limits: controlledBelow, view: view)
+    let table =
       if let patients {
-        table = try await report.patients(patients, pool)
+        try await report.patients(patients, pool)
       } else if compare {
-        table = try await report.compare(pool)
+        try await report.compare(pool)
       } else {
-        table = try await report.make(pool)
+        try await report.make(pool)
       }
-    } catch let error as DistrictBP.UnknownRegion {
-      throw Failure.usage(error.description)
-    }
     await pool.close()
     if patients == nil, table.rows.allSatisfy(\.isZero) {
       Terminal.say(

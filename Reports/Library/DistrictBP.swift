@@ -37,18 +37,6 @@ public struct DistrictBP: Sendable {
     self.view = view
   }
 
-  /// A region that does not exist, and the names that are like it.
-  public struct UnknownRegion: Error, Hashable, CustomStringConvertible {
-    public let kind: String
-    public let name: String
-    public let nearest: [String]
-
-    public var description: String {
-      "there is no \(kind) '\(name)'"
-        + (nearest.isEmpty ? "" : "; the nearest are \(nearest.joined(separator: ", "))")
-    }
-  }
-
   /// Makes the report from the rollups and facilities, or from what was published; nothing else is
   /// read.
   /// - Parameter today: the day it is in the reporting time zone; nil to ask the database.

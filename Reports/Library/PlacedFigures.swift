@@ -4,35 +4,6 @@ import PeriodRollups
 import Postgres
 import RollupStore
 
-/// The regions a report is narrowed to; letter case does not matter.
-struct RegionFilter: Sendable {
-  let state: String?
-  let district: String?
-
-  var isNarrowed: Bool { state != nil || district != nil }
-
-  /// The names as the places spell them.
-  /// - Throws: ``DistrictBP/UnknownRegion``.
-  func checked(among regions: [(state: String, district: String)]) throws -> RegionFilter {
-    func check(_ name: String?, _ kind: String, among names: [String]) throws -> String? {
-      guard let name else { return nil }
-      if names.contains(name) { return name }
-      if let other = names.first(where: { $0.lowercased() == name.lowercased() }) { return other }
-      throw DistrictBP.UnknownRegion(
-        kind: kind, name: name, nearest: nearest(to: name, among: names))
-    }
-    let state = try check(state, "state", among: Array(Set(regions.map(\.state))).sorted())
-    let within = regions.filter { state == nil || $0.state == state }
-    let district = try check(
-      district, "district", among: Array(Set(within.map(\.district))).sorted())
-    return RegionFilter(state: state, district: district)
-  }
-
-  func contains(_ place: Place) -> Bool {
-    (state == nil || place.state == state) && (district == nil || place.district == district)
-  }
-}
-
 /// Places, and the figures of each.
 struct PlacedFigures: Sendable {
   let places: [Place]
@@ -60,7 +31,7 @@ struct PlacedFigures: Sendable {
         id: id, name: name, state: state, district: district, block: block, isDeleted: isDeleted)
     }
     let checked = try filter.checked(among: all.map { ($0.state, $0.district) })
-    places = all.filter(checked.contains)
+    places = all.filter { checked.contains(state: $0.state, district: $0.district) }
     includesStrangers = !filter.isNarrowed
     figures = try await CareFiguresQuery(
       frame.evaluation, limits: limits,

@@ -52,6 +52,7 @@ public struct Failure: Error, Sendable {
     switch error {
     case let failure as Failure: self = failure
     case let error as Period.Unreadable: self = .usage(error.description)
+    case let error as UnknownRegion: self = .usage(error.description)
     case let error as DeploymentError: self = .init(error)
     case let error as Closing.Refusal: self = Failure(code: 77, error.description)
     case let error as PostgresError: self = .init(error, database: database)

@@ -50,6 +50,9 @@ public struct SpanOptions: ParsableArguments {
 
   public init() {}
 
+  /// Whether any end is named.
+  public var isGiven: Bool { from != nil || to != nil }
+
   public func validate() throws {
     if let from, let to, PeriodSpan(from: from, through: to) == nil {
       throw ValidationError("--to \(to) ends before --from \(from) begins")

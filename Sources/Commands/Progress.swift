@@ -29,12 +29,12 @@ public final class Progress: Sendable {
       return describe(state.done)
     }
     guard let line else { return }
-    write(Terminal.errorIsTerminal ? "\r\u{1B}[K" + line : line + "\n")
+    if Terminal.errorIsTerminal { Terminal.rewrite(line) } else { Terminal.say(line) }
   }
 
   /// Ends the live line.
   public func finish() {
-    if Terminal.errorIsTerminal { write("\r\u{1B}[K") }
+    if Terminal.errorIsTerminal { Terminal.rewrite("") }
   }
 
   /// Seconds since the beginning.
@@ -66,6 +66,4 @@ public final class Progress: Sendable {
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
   }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -61,16 +61,19 @@ struct CloseCommand: Command {
   /// CSV: what is closed and what is not, oldest first.
   private func list(_ closer: Closer, _ store: RollupStore) async throws {
     let (today, grace) = try await closer.calendar()
-    Terminal.print("period,status,closes_on,closed_at,edition,digest")
+    Terminal.print(record: ["period", "status", "closes_on", "closed_at", "edition", "digest"])
     let records = try await store.editions()
     let last = Dictionary(records.map { ($0.edition.period, $0) }) { $1 }
     for period in try await closer.periods() {
       let closes = grace.closes(period)
       if let record = last[period] {
-        Terminal.print(
-          "\(period),closed,\(closes),\(record.closedAt),\(record.edition.number),\(record.digest)")
+        Terminal.print(record: [
+          "\(period)", "closed", "\(closes)", "\(record.closedAt)", "\(record.edition.number)",
+          record.digest,
+        ])
       } else {
-        Terminal.print("\(period),\(closes <= today ? "due" : "open"),\(closes),,0,")
+        Terminal.print(
+          record: ["\(period)", closes <= today ? "due" : "open", "\(closes)", "", "0", ""])
       }
     }
   }

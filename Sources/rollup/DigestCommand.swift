@@ -89,7 +89,7 @@ extension EditionRecord {
 }
 
 extension RollupStore {
-  /// - Throws: ``Failure`` with the nearest names.
+  /// - Throws: ``UnknownRegion``.
   fileprivate func digest(of district: String, in record: EditionRecord) async throws -> String {
     let (type, start) = (record.edition.period.type.code, CalendarDay(record.edition.period.start))
     let rows = try await pool.withConnection { connection in
@@ -102,13 +102,9 @@ extension RollupStore {
         """
       ).map { try $0.decode((String, String, String?, String).self) }
     }
-    let mine = rows.filter { $0.1.lowercased() == district.lowercased() }
-    guard !mine.isEmpty else {
-      let near = nearest(to: district, among: Array(Set(rows.map(\.1))).sorted())
-      throw Failure.usage(
-        "there is no district '\(district)' in \(record.edition.period), edition \(record.edition.number)"
-          + (near.isEmpty ? "" : "; the nearest are \(near.joined(separator: ", "))"))
-    }
+    let region = try RegionFilter(state: nil, district: district).checked(
+      among: rows.map { ($0.0, $0.1) })
+    let mine = rows.filter { region.contains(state: $0.0, district: $0.1) }
     return mine.map { row in
       "\(record.edition.period) edition \(record.edition.number) \(row.0) / \(row.1) figures \(row.2 ?? "none") all \(row.3)"
     }.joined(separator: "\n")

@@ -54,70 +54,46 @@ struct LateCommand: Command {
   private func sum(_ late: LateArrivals, _ pool: Pool) async throws -> Int {
     let sums = try await late.sums(pool)
     guard !sums.isEmpty else { return 0 }
-    var csv = CSVText()
-    csv.append([
+    Terminal.print(record: [
       "period", "kind", "change", "effect", "count", "patients", "first_arrived_at",
       "last_arrived_at",
     ])
     for sum in sums {
-      csv.append([
+      Terminal.print(record: [
         sum.period.description, sum.kind, sum.change, sum.effect, "\(sum.count)",
         "\(sum.patients)", sum.first?.description ?? "", sum.last?.description ?? "",
       ])
     }
-    Terminal.print(csv.text)
     return sums.count
   }
 
   private func write(_ late: LateArrivals, _ pool: Pool) async throws -> Int {
     var count = 0
     try await late.entries(pool) { entry in
-      var csv = CSVText()
       if count == 0 {
-        csv.append([
+        Terminal.print(record: [
           "arrived_at", "change", "effect", "source", "patient_id", "row_id", "period",
           "occurred_at", "published_row", "row_now",
         ])
       }
       // Without a late row the period's row is what it would be.
-      csv.append([
+      Terminal.print(record: [
         entry.arrivedAt.description, entry.change, entry.effect, entry.source,
         entry.patient.uuidString.lowercased(), entry.row, entry.period.description,
         entry.occurredAt?.description ?? "", entry.published ?? "", entry.now ?? "",
       ])
-      Terminal.print(csv.text)
       count += 1
     }
     return count
   }
 
-  /// - Throws: ``Failure`` with the nearest names for a region that is no facility's.
+  /// - Throws: ``UnknownRegion``.
   private func check(_ pool: Pool) async throws {
     let regions = try await pool.withConnection { connection in
       try await connection.query("SELECT DISTINCT state, district FROM facilities").map {
         try $0.decode((String, String).self)
       }
     }
-    for (kind, name, names) in [
-      ("state", state, regions.map(\.0)), ("district", district, regions.map(\.1)),
-    ] {
-      guard let name, !names.contains(where: { $0.lowercased() == name.lowercased() }) else {
-        continue
-      }
-      let near = nearest(to: name, among: Set(names).sorted())
-      throw Failure.usage(
-        "there is no \(kind) '\(name)'"
-          + (near.isEmpty ? "" : "; the nearest are \(near.joined(separator: ", "))"))
-    }
-  }
-}
-
-/// Lines of ids, names of ours and times: nothing in them needs quoting.
-private struct CSVText {
-  private(set) var text = ""
-
-  mutating func append(_ fields: [String]) {
-    if !text.isEmpty { text += "\n" }
-    text += fields.joined(separator: ",")
+    _ = try RegionFilter(state: state, district: district).checked(among: regions)
   }
 }

@@ -44,26 +44,31 @@ struct StatusCommand: Command {
   private func list(_ runs: Runs) async throws {
     let records = try await runs.last(self.runs)
     guard !records.isEmpty else { return Terminal.say("no run yet") }
-    Terminal.print(
-      "run,kind,status,begun_at,finished_at,chunks,done,waiting,taken,aside,retries,workers,patients,rate,written,removed,found,task"
-    )
+    Terminal.print(record: Self.columns)
     for record in records {
       let progress = try await runs.progress(record.number)
-      let status =
-        record.finishedAt != nil
-        ? "finished" : progress.workers > 0 ? "running" : progress.isOver ? "failed" : "stopped"
       let rate = progress.seconds > 0 ? Double(progress.completed) / progress.seconds : 0
       let numbers = [
         progress.chunks, progress.done, progress.waiting, progress.taken, progress.aside,
         progress.retries, progress.workers, progress.completed, Int(rate), progress.written,
         progress.removed, progress.found,
       ].map(String.init)
-      let task = record.task.replacing("\"", with: "\"\"")
       Terminal.print(
-        ([
-          "\(record.number)", record.kind, status, record.createdAt.description,
-          record.finishedAt?.description ?? "",
-        ] + numbers + ["\"\(task)\""]).joined(separator: ","))
+        record: [
+          "\(record.number)", record.kind, Self.status(of: record, progress),
+          "\(record.createdAt)", record.finishedAt.map { "\($0)" } ?? "",
+        ] + numbers + [record.task])
     }
+  }
+
+  private static let columns = [
+    "run", "kind", "status", "begun_at", "finished_at", "chunks", "done", "waiting", "taken",
+    "aside", "retries", "workers", "patients", "rate", "written", "removed", "found", "task",
+  ]
+
+  private static func status(of run: Run, _ progress: RunProgress) -> String {
+    if run.finishedAt != nil { return progress.done == progress.chunks ? "finished" : "given up" }
+    if progress.workers > 0 { return "running" }
+    return progress.isOver ? "failed" : "stopped"
   }
 }

@@ -14,7 +14,7 @@ struct VerifyCommand: Command {
       "Compare the rollups with the sources; list what differs. Exit code 1 when anything does.",
     discussion: """
       Each difference is a line of CSV: kind,rollup,period,key,expected,actual. Keys only, no values of patients. Nobody \
-      waits for a verification; interrupted, the same command again goes on.
+      waits for a verification; one that was interrupted is gone on with by --resume.
       """)
 
   @OptionGroup var database: DatabaseOptions
@@ -51,6 +51,9 @@ struct VerifyCommand: Command {
   @Flag(help: "Mend what differs in open periods, as the backfill does.")
   var repair = false
 
+  @Flag(help: "Go on with the last verification that is not finished, as it was begun.")
+  var resume = false
+
   @Option(help: "How many chunks are compared at a time.")
   var workers = 2
 
@@ -76,6 +79,9 @@ struct VerifyCommand: Command {
         "closed periods are not mended, and verified whole: --repair and --sample are for open ones"
       )
     }
+    if resume, closed || knownNow || repair || sample != nil || chunk != nil || span.isGiven {
+      throw ValidationError("--resume goes on with a verification as it was begun")
+    }
     if knownNow, repair { throw ValidationError("closed periods are not mended: 'rollup restate'") }
   }
 
@@ -83,16 +89,7 @@ struct VerifyCommand: Command {
     let pool = try await database.pool(size: workers * 2 + 2)
     let store = try await RollupStore(pool, Rollups.catalog)
     if closed { return try await verifyClosed(store) }
-    let span = try span.span(from: PeriodSpan.all.first, to: PeriodSpan.all.last)
-    // A sample is of small chunks, so that it is of many places.
-    let usual = try await store.usualChunkSize()
-    let small = max(1, min(usual / 20, try await store.subjectCount() / 500))
-    let size = chunk ?? (sample == nil ? usual : small)
-    let task = VerificationTask(
-      span, chunk: size, sample: sample, knownNow: knownNow, repair: repair)
-    let verification = VerificationRun(store, task)
-    let (run, isNew) = try await verification.begin()
-    if !isNew { Terminal.say("going on with run \(run.number)") }
+    let (verification, run) = try await begin(store)
     Interruption.catchSignals()
     let listing = Listing(limit: limit)
     let live = Progress(
@@ -107,29 +104,54 @@ struct VerifyCommand: Command {
       }, found: listing.add)
     live.finish()
     await pool.close()
-    try conclude(progress, span)
+    try conclude(progress, verification.task)
   }
 
-  private func conclude(_ progress: RunProgress, _ span: PeriodSpan) throws {
+  private func begin(_ store: RollupStore) async throws -> (VerificationRun, Run) {
+    guard !resume else {
+      let runs = Runs(store.pool)
+      guard let run = try await runs.unfinished(VerificationRun.kind) else {
+        throw Failure.usage("no verification is unfinished; 'rollup status' lists them")
+      }
+      try await runs.retry(run.number)
+      let progress = try await runs.progress(run.number)
+      Terminal.say(
+        "going on with run \(run.number), begun \(run.createdAt): \(progress.done) of \(progress.chunks) chunks are done"
+      )
+      return (VerificationRun(store, try VerificationTask(text: run.task)), run)
+    }
+    let span = try span.span(from: PeriodSpan.all.first, to: PeriodSpan.all.last)
+    // A sample is of small chunks, so that it is of many places.
+    let usual = try await store.usualChunkSize()
+    let small = max(1, min(usual / 20, try await store.subjectCount() / 500))
+    let task = VerificationTask(
+      span, chunk: chunk ?? (sample == nil ? usual : small), sample: sample, knownNow: knownNow,
+      repair: repair)
+    let verification = VerificationRun(store, task)
+    return (verification, try await verification.begin())
+  }
+
+  private func conclude(_ progress: RunProgress, _ task: VerificationTask) throws {
     guard progress.isOver, progress.aside == 0 else {
-      Terminal.say("not all is verified; the same command again goes on with what is left")
+      Terminal.say("not all is verified; 'rollup verify --resume' goes on with what is left")
       throw ExitCode(progress.isOver ? 1 : 130)
     }
-    let found = progress.found
-    if found > 0, repair {
-      return Terminal.say(
-        "\(found.grouped) rows differed from the sources and were mended")
+    let found = progress.found.grouped
+    if progress.found > 0, task.repair {
+      return Terminal.say("\(found) rows differed from the sources and were mended")
     }
-    guard found == 0 else {
+    guard progress.found == 0 else {
       Terminal.say(
-        "\(found.grouped) rows differ from the sources; 'rollup verify --repair' or 'rollup-backfill' mends them"
+        task.knownNow
+          ? "\(found) rows of closed periods, with what came late, are not what the sources say"
+          : "\(found) rows differ from the sources; 'rollup verify --repair' or 'rollup-backfill' mends them"
       )
       throw ExitCode(1)
     }
-    let what = knownNow ? "closed periods as known now" : "the rollups"
-    let share = sample.map { " in a sample of \(($0 * 100).formatted())%" } ?? ""
+    let what = task.knownNow ? "closed periods as known now" : "the rollups"
+    let share = task.sample.map { " in a sample of \(($0 * 100).formatted())%" } ?? ""
     Terminal.say(
-      "\(what) equal the sources\(share) (\(span == .all ? "all periods" : "\(span)"))")
+      "\(what) equal the sources\(share) (\(task.span == .all ? "all periods" : "\(task.span)"))")
   }
 }
 
@@ -143,10 +165,10 @@ private final class Listing: Sendable {
   func add(_ drifts: [Drift]) {
     printed.withLock { printed in
       if printed == 0, limit > 0, !drifts.isEmpty {
-        Terminal.print("kind,rollup,period,key,expected,actual")
+        Terminal.print(record: ["kind", "rollup", "period", "key", "expected", "actual"])
       }
       let some = drifts.prefix(max(0, limit - printed))
-      for drift in some { Terminal.print(drift.line) }
+      for drift in some { Terminal.print(record: drift.fields) }
       printed += some.count
     }
   }
@@ -178,9 +200,7 @@ extension VerifyCommand {
 }
 
 extension Drift {
-  /// Ids, numbers and names of periods: nothing in it needs quoting.
-  fileprivate var line: String {
+  fileprivate var fields: [String] {
     [kind.rawValue, rollup, period?.description ?? "", key, expected ?? "", actual ?? ""]
-      .joined(separator: ",")
   }
 }

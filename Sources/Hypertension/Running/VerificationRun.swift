@@ -19,11 +19,10 @@ public struct VerificationRun: Sendable {
     runs = Runs(store.pool)
   }
 
-  /// Begins the run, or goes on with the unfinished one of the same task.
-  public func begin() async throws -> (run: Run, isNew: Bool) {
-    let (run, isNew) = try await runs.begin(Self.kind, task: task.text, chunks: chunks)
-    if !isNew { try await runs.retry(run.number) }
-    return (run, isNew)
+  /// Begins the run.
+  public func begin() async throws -> Run {
+    // What an earlier run of the same task has seen may have changed since.
+    try await runs.begin(Self.kind, task: task.text, resuming: false, chunks: chunks).run
   }
 
   private func chunks() async throws -> [RunChunk] {

@@ -40,7 +40,7 @@ public struct RunChunk: Hashable, Sendable {
 }
 
 /// How far a run is.
-public struct RunProgress: Hashable, Sendable {
+public struct RunProgress: Hashable, Sendable, Encodable {
   public var chunks = 0
   public var waiting = 0
   public var taken = 0

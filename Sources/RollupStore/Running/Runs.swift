@@ -17,28 +17,33 @@ public struct Runs: Sendable {
 
   // MARK: Runs
 
-  /// Begins a run, unless one of the same task is unfinished.
-  /// - Parameter chunks: called only when the run is new.
+  /// Begins a run.
+  /// - Parameters:
+  ///   - resuming: goes on with an unfinished run of the same task, if there is one. Otherwise such a run is given up:
+  ///     what it has done was done some time ago.
+  ///   - chunks: called only when the run is new.
   public func begin(
-    _ kind: String, task: String, chunks: () async throws -> [RunChunk]
+    _ kind: String, task: String, resuming: Bool, chunks: () async throws -> [RunChunk]
   ) async throws -> (run: Run, isNew: Bool) {
-    if let run = try await unfinished(kind, task: task) { return (run, false) }
+    if resuming, let run = try await unfinished(kind, task: task) { return (run, false) }
     let chunks = try await chunks()
     return try await pool.transaction(.readCommitted, retrying: .standard) { tx in
       // Of two that begin the same at once the second finds the first's.
       try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
-      if let run = try await tx.query(
-        Self.select("kind = $1 AND task = $2 AND finished_at IS NULL", [Bind(kind), Bind(task)])
-      )
-      .first.map(Self.run) {
-        return (run, false)
-      }
+      let others = Self.unfinished(kind, task: task)
+      if resuming, let run = try await tx.query(others).first.map(Self.run) { return (run, false) }
+      try await tx.execute(
+        """
+        UPDATE rollup.runs SET finished_at = now()
+        WHERE kind = \(kind) AND task = \(task) AND finished_at IS NULL
+        """)
+      try await tx.execute(
+        "DELETE FROM rollup.runs WHERE kind = \(kind) AND finished_at < now() - interval '1 year'")
       let number = try await tx.query(
         "INSERT INTO rollup.runs (kind, task) VALUES (\(kind), \(task)) RETURNING number"
       ).only(Int64.self)
       for chunk in chunks { try await tx.execute(Self.insert(chunk, in: number)) }
-      let run = try await tx.query(Self.select("number = $1", [Bind(number)]))[0]
-      return (try Self.run(run), true)
+      return (try Self.run(try await tx.query(Self.select("number = $1", [Bind(number)]))[0]), true)
     }
   }
 
@@ -60,31 +65,36 @@ public struct Runs: Sendable {
   /// The last run of a kind that is not finished.
   /// - Parameter task: only of this task.
   public func unfinished(_ kind: String, task: String? = nil) async throws -> Run? {
-    try await runs(
-      "kind = $1 AND finished_at IS NULL AND ($2::text IS NULL OR task = $2)",
-      [Bind(kind), Bind(task)]
-    ).first
+    try await runs(Self.unfinished(kind, task: task)).first
   }
 
   public func run(_ number: Int64) async throws -> Run? {
-    try await runs("number = $1", [Bind(number)]).first
+    try await runs(Self.select("number = $1", [Bind(number)])).first
   }
 
   /// The last runs, the latest first.
   public func last(_ count: Int) async throws -> [Run] {
-    try await runs("true ORDER BY number DESC LIMIT $1", [Bind(count)])
+    try await runs(Self.select("true", [], limit: count))
   }
 
-  private func runs(_ condition: String, _ binds: [Bind]) async throws -> [Run] {
-    let query = Self.select(condition, binds)
-    return try await pool.withConnection { try await $0.query(query).map(Self.run) }
+  private func runs(_ query: Query) async throws -> [Run] {
+    try await pool.withConnection { try await $0.query(query).map(Self.run) }
   }
 
-  private static func select(_ condition: String, _ binds: [Bind]) -> Query {
-    let order = condition.contains("ORDER BY") ? "" : " ORDER BY number DESC"
-    return Query(
+  private static func unfinished(_ kind: String, task: String?) -> Query {
+    select(
+      "kind = $1 AND finished_at IS NULL AND ($2::text IS NULL OR task = $2)",
+      [Bind(kind), Bind(task)])
+  }
+
+  private static func select(_ condition: String, _ binds: [Bind], limit: Int? = nil) -> Query {
+    Query(
       text: """
-        SELECT number, kind, task, created_at, created_by, finished_at FROM rollup.runs WHERE \(condition)\(order)
+        SELECT number, kind, task, created_at, created_by, finished_at
+        FROM rollup.runs
+        WHERE \(condition)
+        ORDER BY number DESC
+        \(limit.map { "LIMIT \($0)" } ?? "")
         """, binds: binds)
   }
 
