@@ -171,6 +171,8 @@ struct BackfillCommand: Command {
   }
 }
 
+extension BackfillTask.Loads: ExpressibleByArgument {}
+
 /// What is to be backfilled.
 struct ScopeOptions: ParsableArguments {
   @Option(help: "The first month or quarter, such as 2020-01.", transform: Period.parse)
@@ -197,12 +199,18 @@ struct ScopeOptions: ParsableArguments {
   @Option(help: "Only this patient, by id.")
   var patient: String?
 
-  @Option(help: "Patients a chunk. Default: as many as have a hundred thousand events.")
+  @Option(help: "Patients a chunk. Default: as many as have a quarter of a million events.")
   var chunk: Int?
+
+  @Option(
+    help:
+      "Load empty periods into tables of their own before they are indexed: always or never. Default: from 100,000 events on."
+  )
+  var load: BackfillTask.Loads?
 
   var isNarrowed: Bool {
     to != nil || only != nil || state != nil || district != nil || facility != nil || patient != nil
-      || chunk != nil
+      || chunk != nil || load != nil
   }
 
   func validate() throws {
@@ -244,6 +252,7 @@ struct ScopeOptions: ParsableArguments {
     task.facility = facility.flatMap(UUID.init(uuidString:))
     task.patient = patient.flatMap(UUID.init(uuidString:))
     task.chunk = chunk
+    task.load = load
     return task
   }
 }

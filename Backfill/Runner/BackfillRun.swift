@@ -53,27 +53,59 @@ public struct BackfillRun: Sendable {
     return plan
   }
 
-  private static let rowsOfPatients = "rows of patients"
-
   private func chunks() async throws -> [RunChunk] {
     let size = if let chunk = task.chunk { chunk } else { try await store.usualChunkSize() }
+    if let patients = try await BackfillScope(task: task).patients(store.pool) {
+      return stride(from: 0, to: patients.count, by: size).enumerated().map { place, start in
+        let some = patients[start..<min(start + size, patients.count)]
+        return RunChunk(
+          number: place + 1, step: 4, what: Work.mend.text,
+          scope: .subjects(some.map(\.uuidString)), subjects: some.count)
+      }
+    }
     var chunks: [RunChunk] = []
-    func add(_ step: Int, _ what: String, _ scope: RunChunk.Scope, _ subjects: Int) {
+    func add(_ step: Int, _ work: Work, _ scope: RunChunk.Scope, _ subjects: Int) {
       chunks.append(
         RunChunk(
-          number: chunks.count + 1, step: step, what: what, scope: scope, subjects: subjects))
+          number: chunks.count + 1, step: step, what: work.text, scope: scope, subjects: subjects))
     }
-    if let patients = try await BackfillScope(task: task).patients(store.pool) {
-      for start in stride(from: 0, to: patients.count, by: size) {
-        let some = patients[start..<min(start + size, patients.count)]
-        add(1, Self.rowsOfPatients, .subjects(some.map(\.uuidString)), some.count)
+    func addPatients(_ step: Int, _ work: Work) async throws {
+      for chunk in try await store.patientChunks(of: size, what: work.text) {
+        add(step, work, chunk.scope, chunk.subjects)
       }
-    } else if !(task.rollups.isEmpty && task.registers.isEmpty) {
-      chunks = try await store.patientChunks(of: size, what: Self.rowsOfPatients)
     }
-    for count in task.counts { add(2, count.name, .bounds(first: nil, end: nil), 0) }
+    let nobody = RunChunk.Scope.bounds(first: nil, end: nil)
+    let loaded = try await periodsToLoad()
+    if !loaded.isEmpty {
+      try await addPatients(1, .load)
+      let each = try await store.subjectCount() / loaded.count
+      for (rollup, period) in loaded {
+        let isComposed = Loader(rollup, run: 0, in: store).isComposed(period)
+        add(isComposed ? 3 : 2, .attach(rollup.name, period), nobody, each)
+      }
+    }
+    if !(task.rollups.isEmpty && task.registers.isEmpty) { try await addPatients(4, .mend) }
+    for count in task.counts { add(5, .count(count.name), nobody, 0) }
     return chunks
   }
+
+  /// The empty periods of each rollup, where loading them is worth it.
+  private func periodsToLoad() async throws -> [(MostRecent, Period)] {
+    guard task.isWhole, task.load != .never else { return [] }
+    if task.load == nil {
+      guard try await store.estimatedEvents() >= Self.worthLoading else { return [] }
+    }
+    var loaded: [(MostRecent, Period)] = []
+    for rollup in task.rollups {
+      for period in try await Loader.emptyPeriods(rollup, in: task.span, of: store) {
+        loaded.append((rollup, period))
+      }
+    }
+    return loaded
+  }
+
+  /// Making and swapping some hundred tables takes as long as inserting so many events.
+  private static let worthLoading = 100_000.0
 
   // MARK: Running
 
@@ -82,8 +114,13 @@ public struct BackfillRun: Sendable {
   /// - Returns: the run, and whether it is new.
   /// - Throws: ``UnknownRegion``.
   public func begin(anew: Bool = false) async throws -> (run: Run, isNew: Bool) {
+    try await Loader.tidy(store)
     let (run, isNew) = try await runs.begin(
-      Self.kind, task: task.text, resuming: !anew, chunks: chunks)
+      Self.kind, task: task.text, resuming: !anew,
+      chunks: {
+        try await makePartitions()
+        return try await chunks()
+      }, prepare: prepare)
     if !isNew { try await runs.retry(run.number) }
     return (run, isNew)
   }
@@ -98,35 +135,66 @@ public struct BackfillRun: Sendable {
     shouldStop: @Sendable @escaping () -> Bool = { false },
     report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
-    try await store.pool.withConnection { connection in
-      guard let span = try await Partitions.usual(task.span, on: connection) else { return }
-      try await Partitions(store.catalog).ensure(span, on: connection)
-    }
+    let loaded = Work.loaded(try await runs.what(run.number))
     let crew = Crew(runs, on: run, size: workers)
     let pace = { @Sendable (chunk: RunChunk) in try await pacer.wait(for: chunk.subjects) }
     try await crew.work(shouldStop: shouldStop, pace: pace, report: report) { claim, connection in
       let started = ContinuousClock.now
       let derived = try await connection.transaction(.readCommitted, retrying: .standard) { tx in
-        let derived = try await derive(claim.chunk, in: tx)
+        let derived = try await self.work(on: claim.chunk, of: run, loaded, in: tx)
         try await claim.complete(derived, in: tx)
         return derived
       }
       note(claim.chunk, derived, .now - started)
     }
-    _ = try await runs.finish(run.number)
+    if try await runs.finish(run.number) { try await Loader.tidy(store) }
     return try await runs.progress(run.number)
   }
 
-  private func derive(_ chunk: RunChunk, in tx: borrowing Transaction) async throws -> Derived {
-    guard chunk.what == Self.rowsOfPatients else {
-      var derived = Derived()
-      for count in task.counts where count.name == chunk.what {
+  private func work(
+    on chunk: RunChunk, of run: Run, _ loaded: [String: Set<Period>], in tx: borrowing Transaction
+  ) async throws -> Derived {
+    var derived = Derived()
+    switch Work(chunk.what) {
+    case .load:
+      for rollup in task.rollups {
+        guard let periods = loaded[rollup.name] else { continue }
+        derived.written += try await Loader(rollup, run: run.number, in: store)
+          .load(chunk.patients, periods, in: task.span, tx)
+      }
+    case .attach(let name, let period):
+      for rollup in task.rollups where rollup.name == name {
+        derived.written += try await Loader(rollup, run: run.number, in: store)
+          .attach(period, in: tx)
+      }
+    case .mend:
+      derived = try await store.derive(
+        chunk.patients, in: task.span, rollups: task.rollups, registers: task.registers, in: tx)
+    case .count(let name):
+      for count in task.counts where count.name == name {
         derived = derived + (try await store.derive(count, in: task.span, in: tx))
       }
-      return derived
+    case nil:
+      throw UnknownWork(what: chunk.what)
     }
-    return try await store.derive(
-      chunk.patients, in: task.span, rollups: task.rollups, registers: task.registers, in: tx)
+    return derived
+  }
+
+  /// A worker whose program makes partitions does so before it looks which are empty.
+  private func makePartitions() async throws {
+    try await store.pool.withConnection { connection in
+      guard let span = try await Partitions.usual(task.span, on: connection) else { return }
+      try await Partitions(store.catalog).ensure(span, on: connection)
+    }
+  }
+
+  private func prepare(_ run: Int64, _ chunks: [RunChunk], _ tx: borrowing Transaction) async throws
+  {
+    let loaded = Work.loaded(chunks.map(\.what))
+    for rollup in task.rollups {
+      guard let periods = loaded[rollup.name] else { continue }
+      try await Loader(rollup, run: run, in: store).prepare(periods.sorted(), in: tx)
+    }
   }
 
   /// For whoever has bootstrapped a metrics system: chunks, patients, rows, seconds a chunk.

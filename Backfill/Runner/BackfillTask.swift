@@ -17,6 +17,11 @@ public struct BackfillTask: RunTask, Hashable, Sendable {
   public var patient: UUID?
   /// Patients a chunk; nil for as many as have some hundred thousand events.
   public var chunk: Int?
+  /// Whether empty periods are loaded before they are indexed; nil for where it is worth it.
+  public var load: Loads?
+
+  /// When empty periods are loaded into tables of their own.
+  public enum Loads: String, Codable, CaseIterable, Sendable { case always, never }
 
   public init(_ span: PeriodSpan) {
     from = span.first

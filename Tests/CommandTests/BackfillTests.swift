@@ -6,11 +6,12 @@ import Testing
 /// A backfill whose workers are killed, cut off, or fail, on several machines as far as the database can tell.
 @Suite struct BackfillTests {
   /// `kill -9` again and again, writers on all the while: the run completes, each chunk is done once.
-  @Test func killedWorkersAreTakenOverFrom() async throws {
+  @Test(arguments: ["never", "always"])
+  func killedWorkersAreTakenOverFrom(load: String) async throws {
     try await programme { url, pool in
       let outcome = await sh(
         """
-        rollup-backfill --from 2023-01 --to 2024-12 --chunk 20 --workers 1 --lease 1 --max-rate 40 2>begun & first=$!
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 20 --load \(load) --workers 1 --lease 1 --max-rate 40 2>begun & first=$!
         until grep -q '^run' begun; do sleep 0.05; done; sleep 0.4; kill -9 $first
         run=$(sed -n 's/^run \\([0-9]*\\);.*/\\1/p' begun)
         (for i in 1 2 3; do rollup import csv --readings "$READINGS"; sed -i "s/,8$i,/,8$((i + 1)),/" "$READINGS"; done 2>/dev/null) & writer=$!
@@ -35,6 +36,77 @@ import Testing
       }
       #expect(
         left == 0 && done > 20 && retried > 0, "\(left) left, \(done) done, \(retried) retried")
+    }
+  }
+
+  /// Empty periods are loaded beside writers and readers, and what comes of it is what comes of mending them; nothing of it
+  /// is left, and a partition is like any other.
+  @Test func emptyPeriodsAreLoaded() async throws {
+    try await programme { url, pool in
+      let outcome = await sh(
+        """
+        psql "$DATABASE_URL" -Xqc "INSERT INTO rollup.visit_rollups (patient_id, period_type, period_start, visited_at, visit_id, source, year, period_name)
+          SELECT id, 'M', '2024-03-01', '2024-03-05', gen_random_uuid(), 'V', 2024, '2024-03' FROM patients LIMIT 1"
+        psql "$DATABASE_URL" -Xqc "BEGIN; SELECT count(*) FROM rollup.blood_pressure_rollups; SELECT pg_sleep(2); COMMIT" >reader & reader=$!
+        rollup import csv --readings "$READINGS" 2>/dev/null & writer=$!
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 300 --load always; echo "backfilled $?"
+        wait $reader; wait $writer; echo "written $?"
+        rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
+        rollup-backfill --from 2023-01 --to 2024-12 --load always 2>&1 | tail -1 | sed 's/.*: //'
+        """, url)
+      #expect(
+        outcome.output
+          == "backfilled 0\nwritten 0\nverified 0\n0 rows written, 0 removed\n", "\(outcome)")
+      let (loaded, left) = try await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT (SELECT array_agg(DISTINCT what) FROM rollup.run_chunks WHERE run = 1 AND what ~ '^attach'),
+            (SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_load\\_%' AND relkind IN ('r', 'p'))
+          """
+        ).only(([String], Int).self)
+      }
+      #expect(left == 0)
+      // Of months and quarters all but those with a row, which the import may also have been first to write.
+      #expect(loaded.count >= 60)
+      #expect(!loaded.contains("attach 2024-03 of visits"))
+      #expect(loaded.contains("attach 2023Q2 of blood-pressure"))
+      let odd = try await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT format('%s %s %s %s', i.inhparent::regclass, pg_get_userbyid(c.relowner), c.reloptions,
+            (SELECT array_agg(regexp_replace(pg_get_indexdef(x.indexrelid), 'INDEX \\S+ ON \\S+', '')
+                || (x.indisvalid)::text || EXISTS (SELECT FROM pg_inherits WHERE inhrelid = x.indexrelid)::text
+              ORDER BY 1) FROM pg_index AS x WHERE x.indrelid = c.oid)) AS form
+          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+          WHERE c.relkind = 'r' AND c.relname ~ '^(blood_pressure|visit)_rollups_(months|quarters)_2'
+          GROUP BY 1
+          """
+        ).map { try $0.decode(String.self) }
+      }
+      #expect(odd.count == 4, "a form for the partitions of each table: \(odd)")
+    }
+  }
+
+  /// What a backfill that was given up has loaded goes with it.
+  @Test func whatWasGivenUpIsRemoved() async throws {
+    try await programme { url, pool in
+      let outcome = await sh(
+        """
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 50 --load always --workers 1 --max-rate 100 2>first & killed=$!
+        until grep -q '^run' first; do sleep 0.02; done; sleep 0.6; kill -9 $killed
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 50 --load always --anew --lease 1; echo "anew $?"
+        rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
+        rollup status | cut -d, -f1-3
+        """, url)
+      #expect(outcome.output.hasPrefix("anew 0\nverified 0\n"), "\(outcome)")
+      #expect(outcome.output.contains("1,backfill,given up"), "\(outcome)")
+      let left = try await pool.withConnection {
+        try await $0.query(
+          "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_load\\_%' AND relkind IN ('r', 'p')"
+        ).only(Int.self)
+      }
+      // The one that was killed may have been loading a chunk when its tables were to go.
+      #expect(left == 0, "\(outcome)")
     }
   }
 

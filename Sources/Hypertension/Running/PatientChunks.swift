@@ -16,24 +16,29 @@ extension RollupStore {
     }
   }
 
-  /// As many patients as have a hundred thousand events, by the planner's estimates; and so few that there are some chunks
-  /// to share.
+  /// As many patients as have a quarter of a million events, by the planner's estimates; and so few that there are some
+  /// chunks to share.
   public func usualChunkSize() async throws -> Int {
-    let sources = catalog.sources.map { "\($0.table)" }
-    let subjects = "\(catalog.subject.table)"
-    let (events, patients) = try await pool.withConnection { connection in
+    let events = try await estimatedEvents()
+    let patients = max(try await estimate(["\(catalog.subject.table)"]), 1)
+    guard events > 0 else { return 5_000 }
+    return Int(min(max(250_000 / (events / patients), 100), max(patients / 10, 500), 50_000))
+  }
+
+  /// How many events the sources have, by the planner's estimates.
+  public func estimatedEvents() async throws -> Double {
+    try await estimate(catalog.sources.map { "\($0.table)" })
+  }
+
+  private func estimate(_ tables: [String]) async throws -> Double {
+    try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT (
-            SELECT sum(greatest(c.reltuples, 0))
-            FROM unnest(\(sources)) AS t JOIN pg_class AS c ON c.oid = t::regclass
-          )::double precision,
-          (SELECT greatest(c.reltuples, 1) FROM pg_class AS c WHERE c.oid = \(subjects)::regclass)::double precision
+        SELECT sum(greatest(c.reltuples, 0))::double precision
+        FROM unnest(\(tables)) AS t JOIN pg_class AS c ON c.oid = t::regclass
         """
-      ).only((Double, Double).self)
+      ).only(Double.self)
     }
-    guard events > 0 else { return 5_000 }
-    return Int(min(max(100_000 / (events / patients), 100), max(patients / 10, 500), 20_000))
   }
 }
 

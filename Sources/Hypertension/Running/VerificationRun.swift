@@ -66,7 +66,13 @@ public struct VerificationRun: Sendable {
 
   private func verify(_ chunk: RunChunk) async throws -> [Drift] {
     if let count = count(chunk) { return try await store.verify(count, in: task.span) }
-    return try await store.verify(chunk.patients, in: task.span, asKnownNow: task.knownNow)
+    if task.knownNow {
+      return try await store.verify(chunk.patients, in: task.span, asKnownNow: true)
+    }
+    guard let differing = try await store.differing(chunk.patients, in: task.span) else {
+      return []
+    }
+    return try await store.verify(differing, in: task.span)
   }
 
   /// Through the backfill's own code.

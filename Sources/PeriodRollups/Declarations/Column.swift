@@ -69,4 +69,16 @@ extension Column {
     default: "\(of(alias)) >= '0001-01-02' AND \(of(alias)) < '9999-12-31'"
     }
   }
+
+  /// True of the times of a span whose ends are bound, and of some around it: whatever the clock, they are within two days.
+  /// (As they are stored, again: where the span is short most events are passed over so.)
+  func isNearSpan(in alias: Identifier) -> SQL {
+    func instant(_ end: SQL) -> SQL {
+      type == .timestamptz ? "(\(end)) AT TIME ZONE 'UTC'" : "\(end)"
+    }
+    return """
+      \(of(alias)) >= \(instant("\(Parameter.from) - interval '2 days'"))
+        AND \(of(alias)) < \(instant("\(Parameter.to) + interval '2 days'"))
+      """
+  }
 }

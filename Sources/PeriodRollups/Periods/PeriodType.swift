@@ -28,4 +28,7 @@ public enum PeriodType: String, CaseIterable, Sendable, Codable {
 
   /// How many periods of this type a year has.
   public var perYear: Int { 12 / months }
+
+  /// Whether its periods consist of whole calendar months.
+  public var isOfMonths: Bool { true }
 }

@@ -12,12 +12,20 @@ extension MostRecent {
     candidates(events(of: lens, omitting: omitted), where: condition)
   }
 
+  /// The candidates of a span whose ends are bound.
+  func candidatesInSpan(_ lens: Lens, where condition: SQL? = nil) -> SQL {
+    let conditions = [inSpan("p"), ofSubject(lens)] + (condition.map { [$0] } ?? [])
+    return candidates(events(of: lens, nearSpan: true), where: .joined(conditions, " AND "))
+  }
+
   /// Every event of the lens's subjects, from all sources.
+  /// - Parameter nearSpan: only those that can be in a span whose ends are bound.
   func events(
-    of lens: Lens, omitting omitted: (rows: RowSet, of: Source)? = nil
+    of lens: Lens, omitting omitted: (rows: RowSet, of: Source)? = nil, nearSpan: Bool = false
   ) -> SQL {
     let events = inputs.map { input in
       var conditions = [lens.condition(on: input.source.subject.of("s"), subject.id.type)]
+      if nearSpan { conditions.append(input.source.time.isNearSpan(in: "s")) }
       if let omitted, omitted.of == input.source {
         conditions.append(
           """

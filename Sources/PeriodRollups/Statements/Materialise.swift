@@ -13,25 +13,44 @@ extension MostRecent {
   /// first, which costs a third of meeting each of them in the upsert. What is missing from a closed period meets its
   /// guard: it is late.
   public func materialiseSpan(_ lens: Lens) -> Statement {
+    Statement("derive \(name) from the sources", upsert(lacking(lens), .newerOrMended))
+  }
+
+  /// The rows of a span that are not there as they should be, and not late either.
+  private func lacking(_ lens: Lens) -> SQL {
+    """
+    SELECT m.*
+    FROM (
+      \(mostRecent(candidatesInSpan(lens)))
+    ) AS m
+    WHERE NOT EXISTS (
+      SELECT FROM \(table) AS r
+      WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
+        AND (\(of("r", key + ranking))) = (\(of("m", key + ranking)))
+        AND (\(of("r", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
+    ) AND NOT EXISTS (
+      SELECT FROM \(late) AS l
+      WHERE (\(of("l", key + ranking))) = (\(of("m", key + ranking)))
+        AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
+    )
+    """
+  }
+
+  /// The subjects that ``unfounded(_:)`` and ``materialiseSpan(_:)`` have something to do for, whatever the span.
+  public func differing(_ lens: Lens) -> Statement {
     Statement(
-      "derive \(name) from the sources",
-      upsert(
-        """
-        SELECT m.*
-        FROM (
-          \(mostRecent(candidates(lens, where: "\(inSpan("p")) AND \(ofSubject(lens))")))
-        ) AS m
-        WHERE NOT EXISTS (
-          SELECT FROM \(table) AS r
-          WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-            AND (\(of("r", key + ranking))) = (\(of("m", key + ranking)))
-            AND (\(of("r", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
-        ) AND NOT EXISTS (
-          SELECT FROM \(late) AS l
-          WHERE (\(of("l", key + ranking))) = (\(of("m", key + ranking)))
-            AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(of("m", unranked)))
-        )
-        """, .newerOrMended))
+      "see whose \(name) is not right",
+      """
+      SELECT \(subjectID.of("d"))
+      FROM (
+        \(lacking(lens))
+      ) AS d
+      UNION
+      SELECT \(subjectID.of("u"))
+      FROM (
+        \(unfoundedRows(lens))
+      ) AS u
+      """)
   }
 
   /// Rollup rows that no event of the sources stands behind: the event is gone, is deleted, is at another time, or
@@ -40,27 +59,28 @@ extension MostRecent {
   /// Rows of closed periods stay whatever the sources say.
   /// A row and its source are committed together, so in one statement's snapshot there is no false alarm.
   public func unfounded(_ lens: Lens) -> Statement {
+    Statement("rows of \(name) without an event behind them", unfoundedRows(lens))
+  }
+
+  private func unfoundedRows(_ lens: Lens) -> SQL {
     let right = periods.map { type -> SQL in
       "WHEN \(literal: .init(type)) THEN \(Self.start(of: type, at: time.of("r")))"
     }
-    return Statement(
-      "rows of \(name) without an event behind them",
-      """
+    return """
       SELECT \(of("r", key)), \(id.of("r"))
       FROM \(table) AS r
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
         AND NOT \(Editions.isClosed("r"))
         AND NOT EXISTS (
           SELECT FROM (
-            \(events(of: lens))
+            \(events(of: lens, nearSpan: true))
           ) AS e
-          JOIN \(subject.table) AS k ON \(subject.id.of("k")) = \(subjectID.of("e")) \
-      AND \(subject.exists.sql(of: "k"))
+          JOIN \(subject.table) AS k ON \(subject.id.of("k")) = \(subjectID.of("e")) AND \(subject.exists.sql(of: "k"))
             AND \(ofSubject(lens))
           WHERE (\(of("e", [subjectID] + ranking))) = (\(of("r", [subjectID] + ranking)))
             AND r.period_start = CASE r.period_type \(.joined(right, " ")) END
         )
-      """)
+      """
   }
 
   /// Removes rows that ``unfounded(_:)`` found, if they still hold that event; ``materialiseSpan(_:)`` afterwards.

@@ -42,7 +42,7 @@ extension Register {
       """)
   }
 
-  /// The differences, as rows: `kind` and the subject's key as text.
+  /// The differences, as rows: `kind`, and the subject's key, as text and as it is.
   public func verify(_ lens: Lens) -> Statement {
     let e = [subjectID] + content
     return Statement(
@@ -51,7 +51,8 @@ extension Register {
       SELECT CASE WHEN \(subjectID.of("r")) IS NULL THEN 'missing'
           WHEN \(subjectID.of("e")) IS NULL THEN 'orphan'
           ELSE 'wrong value' END AS kind,
-        coalesce(\(subjectID.of("e")), \(subjectID.of("r")))::text AS key
+        coalesce(\(subjectID.of("e")), \(subjectID.of("r")))::text AS key,
+        coalesce(\(subjectID.of("e")), \(subjectID.of("r"))) AS subject
       FROM (
         \(rows(lens))
       ) AS e (\(names(e)))

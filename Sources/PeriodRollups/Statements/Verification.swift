@@ -8,8 +8,7 @@ extension MostRecent {
     comparison(
       "compare \(name) with the sources",
       mostRecent(
-        candidates(
-          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND NOT \(Editions.isClosed("p"))")),
+        candidatesInSpan(lens, where: "NOT \(Editions.isClosed("p"))")),
       """
       SELECT \(of("r", key + content))
       FROM \(table) AS r
@@ -49,8 +48,7 @@ extension MostRecent {
     comparison(
       "compare \(name) as known now with the sources",
       mostRecent(
-        candidates(
-          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND \(Editions.isClosed("p"))")),
+        candidatesInSpan(lens, where: Editions.isClosed("p"))),
       known(
         where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))

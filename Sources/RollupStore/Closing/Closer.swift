@@ -183,7 +183,7 @@ public struct Closer: Sendable {
       // meets the first's rows, begins again, and finds it closed.
       try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
       _ = try check(try await editions(of: period, in: tx))
-      try await lock(period, in: tx)
+      try await tx.lock(store.catalog.closingOrder(of: period).map { $0.lock(period) })
       lockedAt = .now
       if reason != nil { try await takeIn(edition, in: tx) }
       try await refresh(edition, since: since, in: tx)
@@ -232,28 +232,6 @@ public struct Closer: Sendable {
       + store.catalog.mostRecent(of: edition.period).map {
         ($0.part(of: edition.period, edition: nil), false)
       }
-  }
-
-  /// Locks the period's partitions. A lock that is not had soon is given up and asked for again, so that writers do not
-  /// queue behind a closing that itself waits for a long transaction.
-  private func lock(_ period: Period, in tx: borrowing Transaction) async throws {
-    let tables = store.catalog.closingOrder(of: period)
-    var attempt = 1
-    while true {
-      do {
-        try await tx.savepoint { tx in
-          try await tx.execute("SET LOCAL lock_timeout = '200ms'")
-          for table in tables { try await tx.script(table.lock(period).text) }
-        }
-        try await tx.execute("SET LOCAL lock_timeout = 0")
-        return
-      } catch let error as PostgresError
-        where error.sqlState == .lockNotAvailable && attempt < 300
-      {
-        attempt += 1
-        try await Task.sleep(for: .milliseconds(Int.random(in: 50...400)))
-      }
-    }
   }
 
   /// Does again, with writers kept out, what has changed since it was published; of a restatement also the rows that

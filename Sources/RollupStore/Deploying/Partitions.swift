@@ -8,9 +8,12 @@ public struct Partitions: Sendable {
 
   public init(_ catalog: Catalog) { self.catalog = catalog }
 
+  /// The year it is for the server.
+  static let thisYear: Query = "SELECT extract(year FROM now())::integer"
+
   /// The span `rollup migrate` makes partitions for: from five years before this year to the end of the next.
   static func horizon(_ connection: Connection) async throws -> PeriodSpan {
-    let year = try await connection.query("SELECT extract(year FROM now())::integer").only(Int.self)
+    let year = try await connection.query(thisYear).only(Int.self)
     return span(fromYear: year - 5, throughYear: year + 1)
   }
 
@@ -24,9 +27,12 @@ public struct Partitions: Sendable {
   public static func usual(_ span: PeriodSpan, on connection: Connection) async throws
     -> PeriodSpan?
   {
-    let last = try await horizon(connection).last
-    guard let first = Period(.month, year: 1990, index: 1) else { return nil }
-    return PeriodSpan(from: max(span.first, first), through: min(span.last, last))
+    usual(span, in: try await connection.query(thisYear).only(Int.self))
+  }
+
+  static func usual(_ span: PeriodSpan, in year: Int) -> PeriodSpan? {
+    let usual = Self.span(fromYear: 1990, throughYear: year + 1)
+    return PeriodSpan(from: max(span.first, usual.first), through: min(span.last, usual.last))
   }
 
   /// Whole years, kept within those that have periods.

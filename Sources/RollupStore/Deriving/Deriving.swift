@@ -3,7 +3,6 @@ import Postgres
 
 /// What deriving a scope changed.
 public struct Derived: Sendable, Hashable {
-  public var subjects = 0
   /// Rollup rows added or mended.
   public var written = 0
   /// Rollup rows removed because no event stood behind them.
@@ -13,7 +12,6 @@ public struct Derived: Sendable, Hashable {
 
   public static func + (a: Self, b: Self) -> Self {
     var sum = a
-    sum.subjects += b.subjects
     sum.written += b.written
     sum.removed += b.removed
     return sum
@@ -23,9 +21,10 @@ public struct Derived: Sendable, Hashable {
 extension RollupStore {
   /// Makes the rollup rows of a chunk's subjects and a span's periods equal to what the sources say, beside writers.
   ///
-  /// The subjects are held `FOR SHARE`: removals and transfers of them wait, inserts go on. Rows without an event behind
-  /// them go first; then what is missing or older is added and what is wrong is mended. Rows that are right are not
-  /// rewritten.
+  /// Who has a row that is not right is found first, in one snapshot and without a lock: a row and its sources are
+  /// committed together, so what is right stays right. Those subjects are then held `FOR SHARE`: removals and transfers of them
+  /// wait, inserts go on. Their rows without an event behind them go; then what is missing or older is added and what is
+  /// wrong is mended. Rows that are right are not rewritten.
   public func derive<Key: PostgresKey>(
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register]
   ) async throws -> Derived {
@@ -39,20 +38,32 @@ extension RollupStore {
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
     in tx: borrowing Transaction
   ) async throws -> Derived {
-    let values = chunk.values.merging(self.values(of: span)) { $1 }
+    let parts = try await SpanParts(span, of: self, in: tx)
+    var differing: Set<Key> = []
+    for rollup in rollups {
+      differing.formUnion(try await self.differing(rollup, chunk, parts, in: tx))
+    }
+    for register in registers {
+      differing.formUnion(try await self.differing(register, chunk, in: tx))
+    }
+    guard let chunk = chunk.narrowed(to: differing) else { return Derived() }
+
     for setting in Self.forAChunk { try await tx.execute(setting) }
     try await tx.execute(query(Doing.backfill.statement))
     var derived = Derived()
-    derived.subjects = try await tx.execute(
-      query(Locks(catalog.subject).subjects(chunk.lens, for: .share), values))
+    try await tx.execute(
+      query(Locks(catalog.subject).subjects(chunk.lens, for: .share), chunk.values))
     for rollup in rollups {
+      let values = chunk.values.merging(self.values(of: span)) { $1 }
       derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
       derived.written += try await tx.execute(
         query(rollup.materialiseSpan(chunk.lens), values))
     }
     for register in registers {
-      derived.removed += try await tx.execute(query(register.dropUncounted(chunk.lens), values))
-      derived.written += try await tx.execute(query(register.materialise(chunk.lens), values))
+      derived.removed += try await tx.execute(
+        query(register.dropUncounted(chunk.lens), chunk.values))
+      derived.written += try await tx.execute(
+        query(register.materialise(chunk.lens), chunk.values))
     }
     return derived
   }
@@ -62,8 +73,12 @@ extension RollupStore {
   /// PostgreSQL cannot tell how many: of a range of uuids within one step of its histogram, a hundredth of the table, it
   /// expects one row, and would look up each of them in every partition (500,000 patients: one chunk took longer than
   /// all those before it).
-  private static let forAChunk: [Query] = [
+  static let forAChunk: [Query] = [
     "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
+    // Joined on subject and period it would compare every row of a subject with every other.
+    "SET LOCAL enable_mergejoin = off",
+    // Chunks are what is done in parallel.
+    "SET LOCAL max_parallel_workers_per_gather = 0",
     // The plan for these values, not for any.
     "SET LOCAL plan_cache_mode = force_custom_plan",
     // Sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.

@@ -49,7 +49,9 @@ extension RollupStore {
     }
     for register in catalog.registers {
       for row in try await rows(register.verify(chunk.lens), values) {
-        let (kind, key) = try row.decode((String, String).self)
+        let (kind, key) = (
+          try row.decode(0, as: String.self), try row.decode(1, as: String.self)
+        )
         drifts.append(
           Drift(
             kind: Drift.Kind(rawValue: kind) ?? .wrongValue, rollup: register.name, period: nil,

@@ -22,8 +22,12 @@ public struct Runs: Sendable {
   ///   - resuming: goes on with an unfinished run of the same task, if there is one. Otherwise such a run is given up:
   ///     what it has done was done some time ago.
   ///   - chunks: called only when the run is new.
+  ///   - prepare: makes what the chunks need, in the transaction that makes the run.
   public func begin(
-    _ kind: String, task: String, resuming: Bool, chunks: () async throws -> [RunChunk]
+    _ kind: String, task: String, resuming: Bool, chunks: () async throws -> [RunChunk],
+    prepare: (_ run: Int64, _ chunks: [RunChunk], borrowing Transaction) async throws -> Void = {
+      _, _, _ in
+    }
   ) async throws -> (run: Run, isNew: Bool) {
     if resuming, let run = try await unfinished(kind, task: task) { return (run, false) }
     let chunks = try await chunks()
@@ -43,6 +47,7 @@ public struct Runs: Sendable {
         "INSERT INTO rollup.runs (kind, task) VALUES (\(kind), \(task)) RETURNING number"
       ).only(Int64.self)
       for chunk in chunks { try await tx.execute(Self.insert(chunk, in: number)) }
+      try await prepare(number, chunks, tx)
       return (try Self.run(try await tx.query(Self.select("number = $1", [Bind(number)]))[0]), true)
     }
   }
@@ -239,6 +244,15 @@ public struct Runs: Sendable {
         ) AS mine
         WHERE c.run = mine.run AND c.number = mine.number
         """)
+    }
+  }
+
+  /// What the chunks of a run do.
+  public func what(_ run: Int64) async throws -> [String] {
+    try await pool.withConnection { connection in
+      try await connection.query(
+        "SELECT DISTINCT what FROM rollup.run_chunks WHERE run = \(run)"
+      ).map { try $0.decode(String.self) }
     }
   }
 

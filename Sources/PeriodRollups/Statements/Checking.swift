@@ -1,0 +1,98 @@
+/// What says whether rows are right, several times as fast as ``MostRecent/verify(_:)`` says how they are not: events are
+/// joined with the rows of their periods, and nothing is sorted (docs/decisions/014).
+///
+/// All rows are right when no event is more recent than its row or has other values than a row that holds it, and as many
+/// events are held as there are rows.
+extension MostRecent {
+  /// The rows of a lens and of periods: `wrong` (the subjects with an event that is missing, more recent or different; null
+  /// for none), `held` (events that a row holds), `rows`.
+  ///
+  /// - Parameter closed: the periods are closed: what came late counts as held, and `held` and `rows` mean nothing.
+  public func check(_ lens: Lens, closed: Bool) -> Statement {
+    let wrong = periods.map { "\(differs($0))\(closed ? " AND NOT \(isLate($0))" : "")" as SQL }
+    let held = periods.map { "count(*) FILTER (WHERE \(isHeld($0)))" as SQL }
+    let rows: SQL =
+      closed
+      ? "0::bigint"
+      : """
+      (
+        SELECT count(*)
+        FROM \(table) AS r
+        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND (\(.joined(periods.map(isOf), " OR ")))
+      )
+      """
+    return Statement(
+      "see whether \(name) is right",
+      """
+      SELECT array_agg(DISTINCT \(subjectID.of("e"))) FILTER (WHERE \(.joined(wrong, "\n  OR "))) AS wrong,
+        \(.joined(held, " + ")) AS held,
+        \(rows) AS rows
+      FROM (
+        \(bucketed(lens, periods))
+      ) AS e
+      \(.joined(periods.map { rowsOf($0, lens) }, "\n"))
+      """)
+  }
+
+  /// Every event of the lens's subjects that exist, once, with the starts of its periods.
+  func bucketed(_ lens: Lens, _ types: [PeriodType]) -> SQL {
+    let starts = types.map {
+      "\(Buckets.start(of: $0, at: time.of("e"))) AS \(Buckets.column($0))" as SQL
+    }
+    return """
+      SELECT e.*, \(.joined(subject.carried.map { $0.of("k") } + starts))
+      FROM (
+        \(events(of: lens))
+      ) AS e
+      JOIN \(subject.table) AS k ON \(subject.id.of("k")) = \(subjectID.of("e")) AND \(subject.exists.sql(of: "k"))
+        AND \(ofSubject(lens))
+      """
+  }
+
+  private func alias(_ type: PeriodType) -> Identifier {
+    Identifier("\(type.code.lowercased())")
+  }
+
+  private func start(_ type: PeriodType) -> SQL { "e.\(Buckets.column(type))" }
+
+  /// The rollup row `r` is of a period of the type that is asked for.
+  private func isOf(_ type: PeriodType) -> SQL {
+    "r.period_type = \(literal: .init(type)) AND r.period_start = ANY (\(Parameter.starts(of: type)))"
+  }
+
+  private func rowsOf(_ type: PeriodType, _ lens: Lens) -> SQL {
+    let row = alias(type)
+    return """
+      LEFT JOIN (
+        SELECT \(of("r", key + content))
+        FROM \(table) AS r
+        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(isOf(type))
+      ) AS \(row) ON \(subjectID.of(row)) = \(subjectID.of("e")) AND \(row).period_start = \(start(type))
+      """
+  }
+
+  private func isHeld(_ type: PeriodType) -> SQL {
+    "(\(of(alias(type), ranking))) = (\(of("e", ranking)))"
+  }
+
+  private func differs(_ type: PeriodType) -> SQL {
+    let row = alias(type)
+    return """
+      CASE WHEN \(isHeld(type)) THEN (\(of(row, unranked))) IS DISTINCT FROM (\(of("e", unranked)))
+        ELSE ((\(of(row, ranking))) < (\(of("e", ranking)))) IS NOT FALSE AND \(start(type)) IS NOT NULL END
+      """
+  }
+
+  private func isLate(_ type: PeriodType) -> SQL {
+    """
+    EXISTS (
+      SELECT FROM \(late) AS l
+      WHERE \(subjectID.of("l")) = \(subjectID.of("e")) AND l.period_type = \(literal: .init(type))
+        AND l.period_start = \(start(type))
+        AND ((\(of("l", ranking))) > (\(of("e", ranking)))
+          OR ((\(of("l", ranking))) = (\(of("e", ranking)))
+            AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(of("e", unranked)))))
+    )
+    """
+  }
+}
