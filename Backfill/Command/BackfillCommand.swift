@@ -43,6 +43,15 @@ struct BackfillCommand: Command {
   @Option(help: "At most so many patients a second, of all workers of this process.")
   var maxRate: Double?
 
+  @Option(
+    help:
+      "Rest while a commit takes more than so many milliseconds; 0 for never. Default: three times what it takes at the beginning."
+  )
+  var maxLatency: Double?
+
+  @Option(help: "Rest while a replica is more than so many seconds behind.")
+  var maxLag = 10.0
+
   @Option(help: "After how many seconds of silence a worker is taken for dead.")
   var lease = 30.0
 
@@ -67,6 +76,10 @@ struct BackfillCommand: Command {
       throw ValidationError("--workers must be between 1 and 64")
     }
     if let maxRate, maxRate <= 0 { throw ValidationError("--max-rate must be above 0") }
+    if let maxLatency, maxLatency < 0 {
+      throw ValidationError("--max-latency must be 0 or more milliseconds")
+    }
+    guard maxLag > 0 else { throw ValidationError("--max-lag must be above 0 seconds") }
     guard (0.2...3600).contains(lease) else {
       throw ValidationError("--lease must be between 0.2 and 3600 seconds")
     }
@@ -74,7 +87,7 @@ struct BackfillCommand: Command {
 
   func execute() async throws {
     // A worker has a connection, and needs a second one to say that its chunk failed.
-    let pool = try await database.pool(size: workers * 2 + 2)
+    let pool = try await database.pool(size: workers * 2 + 3)
     let store = try await RollupStore(pool, Rollups.catalog)
     try await run(store)
     await pool.close()
@@ -88,13 +101,18 @@ struct BackfillCommand: Command {
     }
     let (run, backfill) = try await begin(store, policy)
     Interruption.catchSignals()
-    let live = LiveProgress(run, backfill, asJSON: logFormat == .json)
     let (workers, pacer) = (workers, Pacer(rate: maxRate))
+    let strain =
+      maxLatency == 0
+      ? nil
+      : Strain(
+        latency: maxLatency.map { .seconds($0 / 1000) }, lag: .seconds(maxLag))
+    let live = LiveProgress(run, backfill, pacer, asJSON: logFormat == .json)
     let progress: RunProgress
     do {
       progress = try await live.show {
         try await backfill.work(
-          on: run, workers: workers, pacer: pacer,
+          on: run, workers: workers, pacer: pacer, mindful: strain,
           shouldStop: { Interruption.isRequested }, report: live.note)
       }
     } catch {
@@ -137,10 +155,12 @@ struct BackfillCommand: Command {
       "\(plan.months.grouped) months and \(plan.quarters.grouped) quarters, \(plan.closed.grouped) of them closed",
       "\(plan.patients.grouped) patients in \(plan.chunks.grouped) chunks",
     ]
+    if plan.loaded > 0 {
+      lines.append("\(plan.loaded.grouped) periods of rollups are empty: loaded, then indexed")
+    }
     lines.append(
-      plan.rate.map {
-        "about \(Progress.time(Double(plan.patients) / max($0, 1))) at the last run's \(Int($0).grouped) patients a second"
-      } ?? "how long it takes is not known before the first run")
+      plan.seconds.map { "about \(Progress.time($0)) at the last run's rate" }
+        ?? "how long it takes is not known before the first run")
     Terminal.print(lines.joined(separator: "\n"))
   }
 

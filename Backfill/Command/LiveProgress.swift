@@ -8,12 +8,14 @@ import RollupStore
 struct LiveProgress: Sendable {
   private let run: Run
   private let backfill: BackfillRun
+  private let pacer: Pacer
   private let asJSON: Bool
   private let started = ContinuousClock.now
 
-  init(_ run: Run, _ backfill: BackfillRun, asJSON: Bool) {
+  init(_ run: Run, _ backfill: BackfillRun, _ pacer: Pacer, asJSON: Bool) {
     self.run = run
     self.backfill = backfill
+    self.pacer = pacer
     self.asJSON = asJSON
   }
 
@@ -37,15 +39,19 @@ struct LiveProgress: Sendable {
   }
 
   private func say(_ now: RunProgress, since first: RunProgress) {
-    let rate = Double(now.completed - first.completed) / max(seconds, 0.001)
-    let left = rate > 0 ? Double(now.total - now.completed) / rate : nil
-    if asJSON { return Terminal.say(JSONLine("progress", run, now, rate: rate, left: left).text) }
-    let part = now.total > 0 ? Double(now.completed) / Double(now.total) : 1
+    let done = max(now.part - first.part, 0) / max(seconds, 0.001)
+    let (rate, left) = (done * Double(now.subjects), done > 0 ? (1 - now.part) / done : nil)
+    let rest = pacer.reason
+    if asJSON {
+      var line = JSONLine("progress", run, now, rate: rate, left: left)
+      line.resting = rest
+      return Terminal.say(line.text)
+    }
     let line =
       "backfilling \(backfill.task.description): "
-      + "\(isLive ? Progress.bar(part) + " " : "")\(Int(part * 100))% of \(now.total.grouped) patients, "
+      + "\(isLive ? Progress.bar(now.part) + " " : "")\(Int(now.part * 100))% of \(now.subjects.grouped) patients, "
       + "\(Int(rate).grouped) a second, \(left.map { "\(Progress.time($0)) left, " } ?? "")"
-      + "\(now.workers) workers, \(now.retries) retries"
+      + "\(now.workers) workers, \(now.retries) retries\(rest.map { ", resting: \($0)" } ?? "")"
     if isLive { Terminal.rewrite(line) } else { Terminal.say(line) }
   }
 
@@ -60,14 +66,14 @@ struct LiveProgress: Sendable {
   /// The last line.
   func end(_ progress: RunProgress, closed: Int) {
     if asJSON {
-      let rate = Double(progress.completed) / max(progress.seconds, 0.001)
+      let rate = progress.part * Double(progress.subjects) / max(progress.seconds, 0.001)
       var line = JSONLine("end", run, progress, rate: rate, left: 0)
       line.closed = closed
       return Terminal.say(line.text)
     }
     Terminal.say(
       """
-      \(progress.done) of \(progress.chunks) chunks, \(progress.completed.grouped) patients in \
+      \(progress.done) of \(progress.chunks) chunks, \(progress.subjects.grouped) patients in \
       \(String(format: "%.1f", seconds)) s: \(progress.written.grouped) rows written, \
       \(progress.removed.grouped) removed\(closed > 0 ? ", \(closed) closed periods skipped" : "")
       """)
@@ -82,6 +88,8 @@ private struct JSONLine: Encodable {
   /// Patients a second.
   let rate: Double
   let secondsLeft: Double?
+  /// Why it rests.
+  var resting: String?
   /// Periods that were skipped.
   var closed: Int?
 

@@ -31,10 +31,12 @@ public struct BackfillRun: Sendable {
     public var quarters = 0
     /// Of those: they keep their rows, and what they lack is late.
     public var closed = 0
+    /// Periods of rollups that are empty, and are loaded before they are indexed.
+    public var loaded = 0
     public var patients = 0
     public var chunks = 0
-    /// Patients a second of the last run; nil without one.
-    public var rate: Double?
+    /// At the last run's rate; nil without one.
+    public var seconds: Double?
   }
 
   /// - Throws: ``UnknownRegion``.
@@ -48,8 +50,14 @@ public struct BackfillRun: Sendable {
     plan.quarters = quarters.count
     plan.closed = closed.filter(task.includes).count
     plan.chunks = chunks.count
-    plan.patients = chunks.reduce(0) { $0 + $1.subjects }
-    plan.rate = try await runs.lastRate(Self.kind)
+    plan.loaded = Work.loaded(chunks.map(\.what)).values.reduce(0) { $0 + $1.count }
+    let steps = Dictionary(grouping: chunks, by: \.step).mapValues {
+      $0.reduce(0) { $0 + $1.subjects }
+    }
+    plan.patients = steps.values.max() ?? 0
+    plan.seconds = try await runs.lastRate(Self.kind).map {
+      Double(steps.values.reduce(0, +)) / max($0, 1)
+    }
     return plan
   }
 
@@ -128,16 +136,20 @@ public struct BackfillRun: Sendable {
   /// Works on a run until all its chunks are done or set aside, by whomever.
   /// - Parameters:
   ///   - workers: of this process.
+  ///   - strain: whose writers are spared; nil to go on whatever becomes of them.
   ///   - shouldStop: asked between chunks.
   /// - Returns: how far the run is.
   public func work(
-    on run: Run, workers: Int, pacer: Pacer = Pacer(),
+    on run: Run, workers: Int, pacer: Pacer = Pacer(), mindful strain: Strain? = nil,
     shouldStop: @Sendable @escaping () -> Bool = { false },
     report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
     let loaded = Work.loaded(try await runs.what(run.number))
     let crew = Crew(runs, on: run, size: workers)
     let pace = { @Sendable (chunk: RunChunk) in try await pacer.wait(for: chunk.subjects) }
+    // Without it the backfill goes on; what is amiss with the server its workers notice.
+    let watching = Task { if let strain { try await strain.watch(store.pool, pacer) } }
+    defer { watching.cancel() }
     try await crew.work(shouldStop: shouldStop, pace: pace, report: report) { claim, connection in
       let started = ContinuousClock.now
       let derived = try await connection.transaction(.readCommitted, retrying: .standard) { tx in
@@ -145,7 +157,9 @@ public struct BackfillRun: Sendable {
         try await claim.complete(derived, in: tx)
         return derived
       }
-      note(claim.chunk, derived, .now - started)
+      let time = ContinuousClock.now - started
+      note(claim.chunk, derived, time)
+      try await pacer.rest(after: time)
     }
     if try await runs.finish(run.number) { try await Loader.tidy(store) }
     return try await runs.progress(run.number)

@@ -47,10 +47,11 @@ struct StatusCommand: Command {
     Terminal.print(record: Self.columns)
     for record in records {
       let progress = try await runs.progress(record.number)
-      let rate = progress.seconds > 0 ? Double(progress.completed) / progress.seconds : 0
+      let completed = progress.part * Double(progress.subjects)
+      let rate = progress.seconds > 0 ? completed / progress.seconds : 0
       let numbers = [
         progress.chunks, progress.done, progress.waiting, progress.taken, progress.aside,
-        progress.retries, progress.workers, progress.completed, Int(rate), progress.written,
+        progress.retries, progress.workers, Int(completed), Int(rate), progress.written,
         progress.removed, progress.found,
       ].map(String.init)
       Terminal.print(

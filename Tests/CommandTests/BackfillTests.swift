@@ -87,6 +87,19 @@ import Testing
     }
   }
 
+  /// It rests when commits take long, says so, and comes to its end.
+  @Test func itRestsForWriters() async throws {
+    try await programme { url, pool in
+      let outcome = await sh(
+        """
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 10 --max-rate 90 --max-latency 0.001 --log-format json
+        rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
+        """, url)
+      #expect(outcome.error.contains("\"resting\":\"a commit takes"), "\(outcome)")
+      #expect(outcome.output == "verified 0\n", "\(outcome)")
+    }
+  }
+
   /// What a backfill that was given up has loaded goes with it.
   @Test func whatWasGivenUpIsRemoved() async throws {
     try await programme { url, pool in

@@ -51,7 +51,9 @@ public struct RunProgress: Hashable, Sendable, Encodable {
   public var retries = 0
   /// Workers that were alive in the last lease.
   public var workers = 0
-  /// Weighed by subjects, over all steps.
+  /// How many subjects the run is about: those of the step with most.
+  public var subjects = 0
+  /// Weighed by subjects, over all steps: each may come more than once.
   public var total = 0
   public var completed = 0
   public var written = 0
@@ -62,6 +64,8 @@ public struct RunProgress: Hashable, Sendable, Encodable {
   public var seconds = 0.0
 
   public var isOver: Bool { waiting + taken == 0 }
+  /// From 0 to 1.
+  public var part: Double { total > 0 ? Double(completed) / Double(total) : 1 }
   public init() {}
 }
 

@@ -267,6 +267,10 @@ public struct Runs: Sendable {
           coalesce(sum(greatest(attempts - 1, 0)), 0)::bigint,
           count(DISTINCT worker) FILTER (
             WHERE state = 'taken' AND alive_at > now() - make_interval(secs => \(policy.lease / .seconds(1)))),
+          coalesce((
+            SELECT max(s.subjects) FROM (
+              SELECT sum(subjects)::bigint AS subjects FROM rollup.run_chunks WHERE run = \(run) GROUP BY step
+            ) AS s), 0),
           coalesce(sum(subjects), 0)::bigint, coalesce(sum(subjects) FILTER (WHERE state = 'done'), 0)::bigint,
           coalesce(sum(written), 0)::bigint, coalesce(sum(removed), 0)::bigint,
           coalesce(sum(found), 0)::bigint,
@@ -278,8 +282,8 @@ public struct Runs: Sendable {
     }
     var progress = RunProgress()
     let counts: [WritableKeyPath<RunProgress, Int>] = [
-      \.chunks, \.waiting, \.taken, \.done, \.aside, \.retries, \.workers, \.total, \.completed,
-      \.written, \.removed, \.found,
+      \.chunks, \.waiting, \.taken, \.done, \.aside, \.retries, \.workers, \.subjects, \.total,
+      \.completed, \.written, \.removed, \.found,
     ]
     for (place, count) in counts.enumerated() {
       progress[keyPath: count] = try row.decode(place, as: Int.self)
