@@ -92,7 +92,7 @@ import Testing
     try await programme { url, pool in
       let outcome = await sh(
         """
-        rollup-backfill --from 2023-01 --to 2024-12 --chunk 10 --max-rate 90 --max-latency 0.001 --log-format json
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 50 --max-rate 200 --max-latency 0.001 --log-format json
         rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
         """, url)
       #expect(outcome.error.contains("\"resting\":\"a commit takes"), "\(outcome)")

@@ -114,6 +114,7 @@ public struct StaticOrDeclared: Sendable {
 
   init(_ type: PeriodType) { text = type.code }
   init(_ date: CalendarDate) { text = date.description }
+  init(_ period: Period) { text = period.description }
   init(codeOf source: Source) { text = String(source.code) }
   init(_ text: StaticString) { self.text = text.description }
   init(_ change: Ledger.Change) { text = change.rawValue }

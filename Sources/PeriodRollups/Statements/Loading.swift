@@ -93,7 +93,7 @@ public struct Loading: Sendable {
     Statement(
       "load \(period) from its \(type.rawValue)s",
       insert(
-        into: table(of: period),
+        into: table(of: period), named: "\(period.year), \(literal: .init(period))",
         """
         SELECT DISTINCT ON (\(rollup.subjectID.of("e")))
           \(literal: .init(period.type))::\(MostRecent.periodType.type) AS period_type,
@@ -107,11 +107,11 @@ public struct Loading: Sendable {
 
   private var descending: SQL { .joined(rollup.ranking.map { "\($0.of("e")) DESC" }) }
 
-  private func insert(into table: TableName, _ rows: SQL) -> SQL {
+  private func insert(into table: TableName, named: SQL? = nil, _ rows: SQL) -> SQL {
     let key = [MostRecent.periodType, MostRecent.periodStart, rollup.subjectID]
     return """
       INSERT INTO \(table) (\(names(key + rollup.content + MostRecent.named)))
-      SELECT d.*, \(MostRecent.periodNames(of: "d"))
+      SELECT d.*, \(named ?? MostRecent.periodNames(of: "d"))
       FROM (
         \(rows)
       ) AS d
