@@ -47,6 +47,46 @@ import Testing
     try await programme.check()
     _ = try await programme.compare(with: published, "at the end")
   }
+
+  /// Two backfills on one run, `kill -9` of either at any moment, the server crashed now and then, an import all the while:
+  /// the run completes, every chunk once, and no closed period changes. `ROLLUP_KILLS=200` kills as often.
+  @Test func backfillsAreKilledAtAnyMoment() async throws {
+    let kills = ProcessInfo.processInfo.environment["ROLLUP_KILLS"].flatMap(Int.init) ?? 12
+    let programme = try await Programme(patients: 600)
+    var random = Seeded(11)
+    let closed = try await programme.sh("rollup close --through 2023Q2")
+    #expect(closed.status == 0, "\(closed)")
+    let published = try await programme.compare(with: [:], "closed")
+    let command = "rollup-backfill --from 2023-01 --to 2024-12 --chunk 30 --load always --lease 1"
+    let writer = Task {
+      while !Task.isCancelled {
+        // Killed with the server, or done: again, with other values.
+        _ = try await programme.sh(
+          "rollup import csv --readings \(programme.readings.path) 2>&1; sed -i 's/,8\\([0-8]\\),/,8\\1,/; s/,80,/,81,/' \(programme.readings.path)"
+        )
+      }
+    }
+    for kill in 0..<kills {
+      if kill % 6 == 0 { try await programme.forgetOpenPeriods() }
+      let delay = Double.random(in: 0.05..<1.2, using: &random)
+      async let killed = programme.sh(
+        """
+        \(command) 2>/dev/null & a=$!; \(command) 2>/dev/null & b=$!
+        sleep \(delay); kill -9 $a; sleep \(delay / 3); kill -9 $b; wait $a $b
+        """)
+      if kill % 5 == 4 {
+        try await Task.sleep(for: .seconds(delay / 2))
+        try await programme.crash()
+      }
+      _ = try await killed
+    }
+    writer.cancel()
+    _ = await writer.result
+    let last = try await programme.sh(command)
+    #expect(last.status == 0, "\(last)")
+    try await programme.check()
+    _ = try await programme.compare(with: published, "at the end")
+  }
 }
 
 /// A programme on a server of its own, which may be killed.
@@ -99,6 +139,19 @@ private struct Programme {
     }
   }
 
+  /// As if the rollups of what is open had never been made.
+  func forgetOpenPeriods() async throws {
+    try await pool.withConnection {
+      try await $0.script(
+        """
+        DELETE FROM rollup.blood_pressure_rollups WHERE period_start >= '2023-07-01';
+        DELETE FROM rollup.visit_rollups WHERE period_start >= '2023-07-01';
+        """)
+    }
+  }
+
+  func crash() async throws { try await onItsOwnThread { [server] in try server.crash() } }
+
   /// Readings of closed periods are removed and others entered.
   func comeLate() async throws {
     let outcome = try await sh(
@@ -114,7 +167,7 @@ private struct Programme {
     for delay in [100, 250, 600] {
       async let outcome = sh(command)
       try await Task.sleep(for: .milliseconds(delay))
-      try await onItsOwnThread { [server] in try server.crash() }
+      try await crash()
       let (status, _, error) = try await outcome
       #expect([0, 69].contains(status), "\(command): \(status) \(error)")
       if status == 69 {
