@@ -205,7 +205,7 @@ struct RandomGraph {
         }, isWide: true, hasUnit: false)
     default:
       guard let wide else {
-        return Self.node(number, mayBeWide, nodes, &streams, emits: true, &random)
+        return Self.node(number, mayBeWide, nodes, &streams, emits: emits, &random)
       }
       let other = wide.projection
       return node(

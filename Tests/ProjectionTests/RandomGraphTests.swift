@@ -33,7 +33,9 @@ import Testing
         #expect(drift.isEmpty, "seed \(seed), step \(step), \(lens): \(drift.prefix(3))")
       }
       let keys = try await emitted(pool)
-      #expect(Set(keys) == noticed && keys.count == noticed.count, "seed \(seed)")
+      #expect(keys.count == Set(keys).count, "seed \(seed)")
+      let differing = noticed.symmetricDifference(keys)
+      #expect(differing.isEmpty, "seed \(seed): \(differing.sorted()), noted \(Set(keys).subtracting(noticed).count)")
     }
   }
 
@@ -152,10 +154,10 @@ import Testing
     where node.hasUnit && !graph.nodes.contains(where: \.isWide) {
       // A row that was outside is as it was, unless its key is in the lens now: its unit has moved.
       let moved = Set(after[number].filter(isIn).map { [$0.unit, $0.grp] })
-      let outside = before[number].filter { !isIn($0) && !moved.contains([$0.unit, $0.grp]) }
-      #expect(
-        after[number].filter { !isIn($0) }.sorted() == outside.sorted(),
-        "\(what), \(node.projection.name)")
+      let (was, stays) = (Set(before[number]).filter { !isIn($0) }, after[number].filter { !isIn($0) })
+      let gone = was.subtracting(stays)
+      #expect(was.isSuperset(of: stays), "\(what), \(node.projection.name)")
+      #expect(gone.allSatisfy { moved.contains([$0.unit, $0.grp]) }, "\(what), \(node.projection.name)")
     }
   }
 
@@ -206,7 +208,7 @@ import Testing
               streams: RandomGraph(seed: seed, mayBeWide: false).streams, chunkSize: 2))
         ).run()
       }
-      try? await Task.sleep(for: .milliseconds(Int.random(in: 30...300, using: &random)))
+      try? await Task.sleep(for: .milliseconds(Int.random(in: 200...1200, using: &random)))
       _ = try? await jobs.pool.withConnection {
         try await $0.query(
           "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = \(Jobs.sessionName(name))"

@@ -35,7 +35,9 @@ import VeterinaryReminders
               """, binds: [Bind(day)])
         ).only((Int, Int, Int, Int, Int).self)
       }
-      #expect(expected > 50 && emitted == expected && sent == expected)
+      #expect(expected > 30)
+      #expect(emitted == expected)
+      #expect(sent == expected)
       #expect(others == 0 && aside == 0)
       let rescued = try await database.pool.withConnection {
         try await $0.query("SELECT count(*) FROM rollup.jobs WHERE attempts > 1").only(Int.self)

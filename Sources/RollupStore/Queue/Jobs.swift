@@ -255,13 +255,15 @@ public struct Jobs: Sendable {
     }.flatMap { Job.State(rawValue: $0) }
   }
 
-  /// Puts a job back as if it had not been taken: its worker is going home.
-  func putBack(_ job: Job, as worker: String) async throws {
+  /// Puts a job back as if it had not been taken: its worker is going home, or has lost the server.
+  /// - Parameter pause: how long it is left alone.
+  func putBack(_ job: Job, as worker: String, for pause: Duration = .zero) async throws {
     try await pool.withConnection { connection in
       _ = try await connection.prepared(
         """
         UPDATE rollup.jobs
         SET state = CASE WHEN is_cancelled THEN 'cancelled' ELSE 'waiting' END, unique_key = NULL,
+          not_before = now() + make_interval(secs => \(pause / .seconds(1))),
           done_at = CASE WHEN is_cancelled THEN now() END
         WHERE id = \(job.id) AND state = 'taken' AND worker = \(worker) AND attempts = \(Int32(job.attempts))
         RETURNING (SELECT count(*) FROM (SELECT pg_notify(\(Self.channel), queue)) AS said)

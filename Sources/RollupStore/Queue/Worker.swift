@@ -99,15 +99,15 @@ public struct Worker: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await listen(shift) }
       group.addTask { try await tend(shift) }
-      group.addTask { try await noteDone(shift) }
+      // A task of its own, which outlives a cancellation: what is done is noted before the worker goes.
+      let notary = Task { await noteDone(shift) }
       await withTaskGroup(of: Void.self) { hands in
         await takeJobs(shift, &hands)
         await drain(shift)
         for await _ in hands {}
       }
       shift.finish()
-      // What is done is noted before the worker goes.
-      try? await flush(shift)
+      await notary.value
       group.cancelAll()
       while let outcome = await group.nextResult() {
         if case .failure(let error) = outcome, !Self.isCancellation(error) { throw error }
@@ -154,7 +154,8 @@ public struct Worker: Sendable {
       if !claim.noted.isNoted.load(ordering: .relaxed) { shift.done(job) }
       report(job, "done", since: start)
     } catch {
-      await settle(job, error, shift)
+      // Not in this task, which may have been cancelled.
+      await Task { await settle(job, error, shift) }.value
       report(job, error is LostJob ? "lost" : "failed", since: start)
     }
   }
@@ -163,6 +164,8 @@ public struct Worker: Sendable {
     do {
       if Self.isCancellation(error), shift.isSentHome(job) {
         try await jobs.putBack(job, as: name)
+      } else if Self.isLostServer(error), job.attempts < Self.mostAttempts {
+        try await jobs.putBack(job, as: name, for: jobs.policy.backoff)
       } else {
         let state = try await jobs.fail(job, as: name, Self.describe(error))
         logger?.warning(
@@ -209,6 +212,16 @@ public struct Worker: Sendable {
   static func isCancellation(_ error: any Error) -> Bool {
     error is CancellationError || (error as? PostgresError)?.kind == .cancelled
   }
+
+  /// That the server was restarted, or the session ended, is no failure of the job; unless it happens to it again and again.
+  private static func isLostServer(_ error: any Error) -> Bool {
+    switch (error as? PostgresError)?.kind {
+    case .connectionLost, .connectionFailed, .commitUnknown: true
+    default: false
+    }
+  }
+
+  private static let mostAttempts = 50
 
   private static func describe(_ error: any Error) -> String { String("\(error)".prefix(2000)) }
 
@@ -268,15 +281,16 @@ public struct Worker: Sendable {
     }
   }
 
-  /// Notes jobs that are done, as many as have gathered, in one statement.
-  private func noteDone(_ shift: Shift) async throws {
+  /// Notes jobs that are done, as many as have gathered, in one statement; a last time when the shift is finished.
+  private func noteDone(_ shift: Shift) async {
     for await _ in shift.doneSignals {
-      do { try await flush(shift) } catch  where !Self.isCancellation(error) {
+      do { try await flush(shift) } catch {
         logger?.warning("jobs that are done could not be noted: \(error)")
-        try await Task.sleep(for: .milliseconds(100))
+        try? await Task.sleep(for: .milliseconds(100))
         shift.signalDone()
       }
     }
+    try? await flush(shift)
   }
 
   private func flush(_ shift: Shift) async throws {
