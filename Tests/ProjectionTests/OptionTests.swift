@@ -85,7 +85,8 @@ import Testing
 
   @Test func whatIsReadFromAReplicaIsWrittenToThePrimary() async throws {
     try await withThings(.init(reads: .replica)) { projector, projection, pool in
-      try await change(pool, "UPDATE things SET note = 'é \"x\"' WHERE thing_id = 1; DELETE FROM things WHERE thing_id = 2")
+      try await change(pool, "DELETE FROM things WHERE thing_id = 2")
+      try await change(pool, "UPDATE things SET note = 'é \"x\"' WHERE thing_id = 1")
       try await projector.begin(projection, lens: .where(Self.id, in: [1, 2])).wait()
       #expect(try await rows(pool) == ["(1,\"é \"\"x\"\"\",1)", "(3,,1)"])
     }
@@ -112,6 +113,21 @@ import Testing
       try await projector.begin(projection, lens: .where(Self.id, in: [Int]())).wait()
       try await projector.begin(projection, lens: .where(Self.id) { _ in false }).wait()
       #expect(try await rows(pool).count == 3)
+    }
+  }
+
+  @Test func aColumnThatTheTablesDoNotHaveIsNamedBeforeAnythingIsDerived() async throws {
+    let wrong = Projection.derived(
+      "wrong", table: "wrong", columns: [Self.id.column], key: [Self.id.column], scopes: [],
+      unit: nil
+    ) { ["SELECT t.thing_id FROM \(Self.things) AS t WHERE t.colour = 'red'"] }
+    try await TestDatabase.migrated(size: 2) { database, _ in
+      try await change(
+        database.pool, "CREATE TABLE things (thing_id bigint, note text, mark bigint)")
+      let error = await #expect(throws: BadDerivation.self) {
+        try await Projector(database.pool, Graph([wrong]), timeZone: "UTC").deploy()
+      }
+      #expect(error?.projection == "wrong" && error?.reason.contains("t.colour") == true)
     }
   }
 
@@ -154,7 +170,9 @@ import Testing
         VALUES ('M', '2024-01-01', 1, 1, '2024-01', 'Asia/Kolkata', 1, now(), 'test', '')
         """)
       for month in ["2024-01", "2024-02"] { try await readings("\(month)", 150) }
-      try await change(pool, "UPDATE blood_pressures SET recorded_at = recorded_at + interval '1 hour' WHERE systolic = 150")
+      try await change(
+        pool,
+        "UPDATE blood_pressures SET recorded_at = recorded_at + '1 hour' WHERE systolic = 150")
       try await project()
       let found = try await pool.withConnection {
         try await $0.query(
@@ -179,7 +197,10 @@ import Testing
     try await TestDatabase.migrated(size: 8) { database, store in
       let pool = database.pool
       let facility = UUID()
-      let patients = (0..<5).map { _ in Patient(registeredAt: Date(timeIntervalSince1970: 1_700_000_000), registrationFacilityID: facility) }
+      let registered = Date(timeIntervalSince1970: 1_700_000_000)
+      let patients = (0..<5).map { _ in
+        Patient(registeredAt: registered, registrationFacilityID: facility)
+      }
       for patient in patients {
         try await store.transaction { tx in try await store.insert(patient, in: tx) }
         for day in 1...3 {
@@ -212,10 +233,16 @@ import Testing
       // Asked for themselves they are derived anew, through the backfill's own code.
       try await change(
         pool,
-        "DELETE FROM rollup.blood_pressure_rollups; DELETE FROM rollup.patient_register; DELETE FROM rollup.registration_rollups")
+        """
+        DELETE FROM rollup.blood_pressure_rollups;
+        DELETE FROM rollup.patient_register;
+        DELETE FROM rollup.registration_rollups;
+        """)
       try await projector.begin(rollup, lens: first).wait()
       let restored = try await pool.withConnection {
-        try await $0.query("SELECT count(DISTINCT patient_id), count(*) FROM rollup.blood_pressure_rollups").only((Int, Int).self)
+        try await $0.query(
+          "SELECT count(DISTINCT patient_id), count(*) FROM rollup.blood_pressure_rollups"
+        ).only((Int, Int).self)
       }
       #expect(restored == (1, 2))
       for projection in graph.projections where projection.isKeptAtCommit {

@@ -62,10 +62,31 @@ public struct Projector: Sendable {
     return CalendarDay(year: now.year ?? 1970, month: now.month ?? 1, day: now.day ?? 1)
   }
 
-  /// Makes the tables of the projections, or what is missing of them.
+  /// Makes the tables of the projections, or what is missing of them, and lets the server read every derivation.
+  /// - Throws: ``BadDerivation``.
   public func deploy() async throws {
     try await pool.transaction { tx in
       for statement in graph.create { try await tx.script(statement.text) }
+    }
+    try await check()
+  }
+
+  /// Lets the server read every derivation, without executing it: it knows whether the columns in the text are there.
+  /// - Throws: ``BadDerivation``.
+  public func check() async throws {
+    for projection in graph.stored where !projection.isKeptAtCommit {
+      let isStreamed = if case .streamed = projection.kind { true } else { false }
+      let query = try statement(
+        isStreamed ? \.streamed : \.materialise, of: projection,
+        LensForm(.everything, isChunk: false)
+      ).query(values(.everything, units: nil))
+      do {
+        try await pool.withConnection { connection in
+          _ = try await connection.query(Query(text: "EXPLAIN \(query.text)", binds: query.binds))
+        }
+      } catch let error as PostgresError where error.kind == .server {
+        throw BadDerivation(projection: projection.name, reason: error.message)
+      }
     }
   }
 
@@ -209,6 +230,13 @@ public struct Projector: Sendable {
       return statement
     }
   }
+}
+
+/// The server does not understand a projection's derivation: an unknown column or table, or a mistake in the text.
+public struct BadDerivation: Error, Hashable, CustomStringConvertible {
+  public let projection: String
+  public let reason: String
+  public var description: String { "'\(projection)' cannot be derived: \(reason)" }
 }
 
 /// Units of a stage that are derived in one transaction.

@@ -85,17 +85,23 @@ extension Jobs {
     }
   }
 
-  /// Forgets jobs that have been over for long, some at a time. Runs whose jobs are all gone stay.
-  /// - Returns: how many were.
+  /// Forgets jobs that have been over for long, some at a time, and the runs of projections.
+  /// - Returns: how many jobs.
   @discardableResult
   public func prune(atMost count: Int = 10_000) async throws -> Int {
-    try await pool.withConnection { connection in
+    let history = policy.history / .seconds(1)
+    return try await pool.withConnection { connection in
       try await connection.execute(
+        """
+        DELETE FROM rollup.runs
+        WHERE kind = 'project' AND finished_at < now() - make_interval(secs => \(history))
+        """)
+      return try await connection.execute(
         """
         DELETE FROM rollup.jobs
         WHERE id IN (
           SELECT id FROM rollup.jobs
-          WHERE state IN ('done', 'cancelled') AND done_at < now() - make_interval(secs => \(policy.history / .seconds(1)))
+          WHERE state IN ('done', 'cancelled') AND done_at < now() - make_interval(secs => \(history))
           LIMIT \(Int64(count))
           FOR UPDATE SKIP LOCKED
         )
