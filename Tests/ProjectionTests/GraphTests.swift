@@ -56,7 +56,7 @@ import VeterinaryReminders
           FROM derived AS d
           WHERE NOT EXISTS (
             SELECT FROM kept.last_visits AS r
-            WHERE (r.clinic_id, r.patient_id) = (d.clinic_id, d.patient_id)
+            WHERE r.clinic_id = $1::bigint AND r.patient_id = ANY ($2::uuid[]) AND (r.clinic_id, r.patient_id) = (d.clinic_id, d.patient_id)
               AND (r.day, r.visit_id) IS NOT DISTINCT FROM (d.day, d.visit_id)
           )
           ON CONFLICT (clinic_id, patient_id) DO UPDATE

@@ -56,9 +56,14 @@ public struct Materialisation: Sendable {
 
   /// The lens, and that the period is open.
   private func conditions(of alias: Identifier) -> [SQL] {
-    let limits = form.conditions(on: projection.scopes, unit: projection.unit) { $0.of(alias) }
-    let all = limits + (projection.isPeriodic ? ["NOT \(Editions.isClosed(alias))"] : [])
+    let closed: [SQL] = projection.isPeriodic ? ["NOT \(Editions.isClosed(alias))"] : []
+    let all = limits(of: alias) + closed
     return all.isEmpty ? ["true"] : all
+  }
+
+  /// The lens. Said of rows that are there too, so that a chunk's are read and not the whole table.
+  private func limits(of alias: Identifier) -> [SQL] {
+    form.conditions(on: projection.scopes, unit: projection.unit) { $0.of(alias) }
   }
 
   // MARK: Writing
@@ -119,7 +124,7 @@ public struct Materialisation: Sendable {
     FROM derived AS d
     WHERE NOT EXISTS (
       SELECT FROM \(table) AS r
-      WHERE (\(of("r", projection.key))) = (\(of("d", projection.key)))
+      WHERE \(.joined(limits(of: "r") + ["(\(of("r", projection.key))) = (\(of("d", projection.key)))"], " AND "))
         AND \(isRight("r", "d"))
     )
     ON CONFLICT (\(names(projection.key))) \(meeting)

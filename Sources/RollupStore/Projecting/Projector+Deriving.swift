@@ -84,7 +84,10 @@ extension Projector {
     return queries
   }
 
+  /// A chunk's rows of a table are found by its units and joined; how many rows a derived relation has nobody can tell the
+  /// planner, and looking up each of them took several times as long in tables that were just filled.
   private static let forAChunk: [Query] = [
+    "SET LOCAL enable_nestloop = off",
     "SET LOCAL plan_cache_mode = force_custom_plan", "SET LOCAL jit = off",
     "SET LOCAL work_mem = '64MB'",
   ]
