@@ -17,6 +17,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
   ],
   targets: [
     // C libraries of Debian, imported as they are.
@@ -38,11 +39,13 @@ let package = Package(
         .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
         .embedInCode("0005_runs.sql"),
+        .embedInCode("0007_jobs.sql"),
       ]),
     .target(
       name: "RollupStore",
       dependencies: [
         "Postgres", "PeriodRollups", "Migrations", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Metrics", package: "swift-metrics"),
       ]),
     .target(name: "Hypertension", dependencies: ["RollupStore", "PeriodRollups", "Postgres"]),
     .target(
@@ -68,6 +71,8 @@ let package = Package(
       dependencies: [
         "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
       name: "rollup-backfill",
@@ -81,6 +86,18 @@ let package = Package(
         "Reports", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Reports/Command"),
+
+    // An example: another domain on the engine.
+    .target(
+      name: "VeterinaryReminders", dependencies: ["RollupStore", "PeriodRollups", "Postgres"],
+      path: "docs/examples/veterinary-reminders/Library"),
+    .executableTarget(
+      name: "reminders",
+      dependencies: [
+        "VeterinaryReminders", "RollupStore", "Postgres",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "docs/examples/veterinary-reminders/Command"),
 
     // What `make bench` measures with.
     .executableTarget(
@@ -104,6 +121,12 @@ let package = Package(
       name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),
     .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),
     .testTarget(name: "PeriodRollupsTests", dependencies: ["PeriodRollups", "TestSupport"]),
+    .testTarget(
+      name: "ProjectionTests",
+      dependencies: [
+        "RollupStore", "PeriodRollups", "Hypertension", "TestSupport", "VeterinaryReminders",
+        "reminders", "rollup",
+      ]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"],

@@ -21,10 +21,17 @@ public struct DatabaseOptions: ParsableArguments {
   /// A pool on the database; the private server is started when that is the one.
   /// - Parameter size: the most connections at a time.
   public func pool(size: Int = 4, options: [String: String] = [:]) async throws -> Pool {
+    Pool(try await settings(applicationName: Terminal.program, options: options), size: size)
+  }
+
+  /// How to reach the database; the private server is started when that is the one.
+  /// - Parameter applicationName: what its sessions are called.
+  public func settings(applicationName: String, options: [String: String] = [:]) async throws
+    -> ConnectionSettings
+  {
     let conninfo = try await DatabaseAddress.resolve(url: databaseURL).conninfo()
-    let settings = ConnectionSettings(
-      conninfo: conninfo, applicationName: Terminal.program, options: options)
-    return Pool(settings, size: size)
+    return ConnectionSettings(
+      conninfo: conninfo, applicationName: applicationName, options: options)
   }
 
   /// The address as a user may read it: without a password.

@@ -46,6 +46,9 @@ extension Catalog {
       // Progress is for everybody to see.
       grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .writer),
       grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .reporter),
+      // An application asks for work in its own transactions.
+      grant(
+        "SELECT, INSERT, UPDATE", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),
       Statement(
         "the closer acts as the owner",
         "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),

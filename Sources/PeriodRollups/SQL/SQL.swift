@@ -119,6 +119,8 @@ public struct StaticOrDeclared: Sendable {
   init(_ text: StaticString) { self.text = text.description }
   init(_ change: Ledger.Change) { text = change.rawValue }
   init(unit type: PeriodType) { text = type.rawValue }
+  /// A name that a declaration gives.
+  init(declared name: String) { text = name }
 }
 
 private let newline = UInt8(ascii: "\n")

@@ -1,0 +1,79 @@
+import Foundation
+import Postgres
+import RollupStore
+import TestSupport
+import Testing
+import VeterinaryReminders
+
+/// The programs: workers that are killed in the middle of a night, and one that is told to stop.
+@Suite(.timeLimit(.minutes(5)), .serialized) struct WorkerProcessTests {
+  @Test func theNightIsDoneWhoeverIsKilled() async throws {
+    try await TestDatabase.migrated(size: 4) { database, _ in
+      let outcome = await sh(
+        """
+        reminders create --patients 600 || exit 1
+        go() { while [ ! -e stop ]; do reminders worker --lease 1 --chunk 20 --size 2 & w=$!; sleep 0.$(( 2 + $1 * 3 )); kill -9 $w; wait $w 2>/dev/null; done; }
+        go 1 & one=$!; go 2 & two=$!
+        reminders night --organization 1; reminders night --organization 2
+        sleep 6; touch stop; wait $one $two
+        reminders worker --lease 1 & w=$!
+        for i in $(seq 300); do
+          [ "$(psql "$DATABASE_URL" -XAtc "SELECT count(*) FROM rollup.jobs WHERE state IN ('blocked', 'waiting', 'taken')")" = 0 ] && break; sleep 0.2
+        done
+        kill -9 $w; wait $w 2>/dev/null; echo over
+        """, database.url)
+      #expect(outcome.output == "over\n", "\(outcome)")
+      let day = CalendarDay(year: 2024, month: 6, day: 15)
+      let (expected, emitted, sent, others, aside) = try await database.pool.withConnection {
+        try await $0.query(
+          Query(
+            text: """
+              SELECT count(*), (SELECT count(*) FROM rollup.emitted), (SELECT count(DISTINCT key) FROM clinic.sent),
+                count(*) FILTER (WHERE h.key NOT IN (SELECT key FROM clinic.sent)),
+                (SELECT count(*) FROM rollup.jobs WHERE state NOT IN ('done'))
+              FROM (\(Practice.remindersByHand)) AS h (key)
+              """, binds: [Bind(day)])
+        ).only((Int, Int, Int, Int, Int).self)
+      }
+      #expect(expected > 30)
+      #expect(emitted == expected)
+      #expect(sent == expected)
+      #expect(others == 0 && aside == 0)
+      let rescued = try await database.pool.withConnection {
+        try await $0.query("SELECT count(*) FROM rollup.jobs WHERE attempts > 1").only(Int.self)
+      }
+      #expect(rescued > 0, "nobody was killed in the middle of a job")
+    }
+  }
+
+  @Test func aWorkerThatIsToldToStopGoesHome() async throws {
+    try await TestDatabase.migrated(size: 2) { database, _ in
+      let outcome = await sh(
+        """
+        rollup worker --verbose 2>log & w=$!
+        until grep -q 'takes from' log; do sleep 0.05; done
+        kill -TERM $w; wait $w; echo "exit $?"; grep -c 'has gone home' log
+        rollup jobs --counts; rollup jobs --state wating; echo "exit $?"; rollup jobs retry 7; echo "exit $?"
+        rollup graph | head -1
+        """, database.url)
+      #expect(
+        outcome.output
+          == "exit 0\n1\nqueue,state,jobs\nexit 64\nexit 1\nblood-pressure (kept at commit)\n",
+        "\(outcome)")
+      #expect(outcome.error.contains("did you mean waiting?"))
+    }
+  }
+
+  private func sh(_ script: String, _ url: String) async -> (
+    status: Int32, output: String, error: String
+  ) {
+    let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+      .deletingLastPathComponent().path
+    return
+      (try? await onItsOwnThread {
+        run(
+          ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(script)"],
+          environment: ["DATABASE_URL": url])
+      }) ?? (-1, "", "no thread")
+  }
+}
