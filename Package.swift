@@ -37,7 +37,7 @@ let package = Package(
       resources: [
         .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
-        .embedInCode("0005_runs.sql"),
+        .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
       ]),
     .target(
       name: "RollupStore",

@@ -41,8 +41,8 @@ public struct BackfillRun: Sendable {
   public func plan() async throws -> Plan {
     let chunks = try await chunks()
     var plan = Plan()
-    let months = task.span.widened(to: .month).periods(of: .month)
-    let quarters = task.span.widened(to: .quarter).periods(of: .quarter)
+    let months = task.span.periods(of: .month)
+    let quarters = task.span.periods(of: .quarter)
     let closed = Set(try await store.editions().map(\.edition.period))
     plan.months = months.count
     plan.quarters = quarters.count

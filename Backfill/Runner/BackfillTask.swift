@@ -52,7 +52,7 @@ extension BackfillTask: CustomStringConvertible {
 
   /// Whether a period is in its span.
   public func includes(_ period: Period) -> Bool {
-    span.widened(to: period.type).periods(of: period.type).contains(period)
+    span.periods(of: period.type).contains(period)
   }
 }
 
@@ -78,7 +78,7 @@ struct BackfillScope: Sendable {
         ORDER BY 1
         """,
       binds: [
-        Bind(facilities), Bind(CalendarDay(task.from.first(.quarter).start)),
+        Bind(facilities), Bind(CalendarDay(task.span.bounds(of: [.quarter]).from)),
         Bind(CalendarDay(task.to.end)),
       ])
     return try await pool.withConnection { connection in

@@ -31,7 +31,7 @@ struct StatusCommand: Command {
     let store = try await RollupStore(pool, Rollups.catalog)
     let editions = try await store.editions()
     let closed = Set(editions.map(\.edition.period))
-    let last = closed.max { ($0.end, $0.type.months) < ($1.end, $1.type.months) }
+    let last = closed.max { ($0.end, $0.type) < ($1.end, $1.type) }
     Terminal.say("reporting time zone \(store.timeZone)")
     Terminal.say(
       "\(closed.count.grouped) periods are closed"

@@ -3,34 +3,30 @@
 /// row here.
 extension PeriodTable {
   public var late: TableName { table.suffixed("_late") }
-  var guardFunction: TableName {
-    TableName(schema: table.schema, Identifier("guard_" + table.table.name))
+  var guardFunction: TableName { table.guardFunction }
+}
+
+extension TableName {
+  /// The function that guards closed periods of a rollup's table.
+  var guardFunction: TableName { TableName(schema: schema, Identifier("guard_" + table.name)) }
+}
+
+extension PeriodTable {
+  fileprivate var lateIndexes: [IndexShape] {
+    [
+      IndexShape(
+        "index them by period", Identifier(late.table.name + "_by_period"),
+        on: [MostRecent.periodStart, MostRecent.periodType])
+    ]
   }
 }
 
 extension MostRecent {
   /// A row without an event says that the subject would have none.
-  public var createLate: [Statement] {
-    let contentColumns = content.map { "\($0) \($0.type)" as SQL }
-    return [
-      Statement(
-        "make the late rows of \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(late) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(subjectID) \(subjectID.type) NOT NULL,
-          \(.joined(contentColumns, ",\n")),
-          PRIMARY KEY (\(names(key)))
-        )
-        """),
-      Statement(
-        "index them by period",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
-        ON \(late) (period_start, period_type)
-        """),
-    ]
+  public var lateShape: TableShape {
+    TableShape(
+      "make the late rows of \(name)", late,
+      columns: keyColumns + content.map { ShapedColumn($0) }, key: key, indexes: lateIndexes)
   }
 
   /// Rows of closed periods as they would be now. `condition` is of the alias `r`.
@@ -54,7 +50,7 @@ extension MostRecent {
   /// guard makes and locks one for every event that it diverts.
   public func settle(_ lens: Lens) -> Statement {
     let closed: SQL = """
-      p.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("p"))
+      p.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("p"))
       """
     return Statement(
       "what closed periods would have in \(name)",
@@ -62,12 +58,12 @@ extension MostRecent {
       INSERT INTO \(late) AS r (\(names(key + content)))
       SELECT \(.joined(key.map { "coalesce(\($0.of("m")), \($0.of("n")))" } + content.map { $0.of("m") }))
       FROM (
-        \(mostRecent(candidates(lens, where: closed)))
+        \(asEditionsHave(mostRecent(candidates(lens, where: closed))))
       ) AS m
       FULL JOIN (
         \(known(where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type))
-            AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("r"))
+            AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("r"))
           """))
       ) AS n ON (\(of("n", key))) = (\(of("m", key)))
       WHERE (\(of("m", content))) IS DISTINCT FROM (\(of("n", content)))
@@ -80,39 +76,27 @@ extension MostRecent {
 
 extension PeriodCount {
   /// Changes that came after closing.
-  public var createLate: [Statement] {
-    [
-      Statement(
-        "make the late changes of \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(late) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(group) \(group.type) NOT NULL,
-          \(Self.change) \(Self.change.type) NOT NULL,
-          arrived_at timestamptz NOT NULL DEFAULT now()
-        )
-        """),
-      Statement(
-        "index them by period",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
-        ON \(late) (period_start, period_type)
-        """),
-    ]
+  public var lateShape: TableShape {
+    TableShape(
+      "make the late changes of \(name)", late,
+      columns: [MostRecent.periodType, MostRecent.periodStart, group, Self.change].map {
+        ShapedColumn($0, required: true)
+      } + [ShapedColumn(Column("arrived_at", .timestamptz), required: true, " DEFAULT now()")],
+      indexes: lateIndexes)
   }
 }
 
-extension MostRecent {
-  /// Keeps the rows of an edition that is about to be restated.
-  public func keep(edition: Int, of period: Period) -> [Statement] {
-    let kept = self.edition(edition, of: period)
+extension RecordedPart {
+  /// Keeps the rows of an edition that is about to be restated, with all columns that its digest is over, of which some may
+  /// be declared no more.
+  public func keep(_ edition: Int, of period: Period) -> [Statement] {
+    let kept = table.edition(edition, of: period)
     return [
       Statement(
         "keep the rows of edition \(edition)",
         """
         CREATE TABLE \(kept) AS
-        SELECT \(names(key + content)) FROM \(partition(of: period))
+        SELECT \(names([MostRecent.periodType, MostRecent.periodStart] + columns)) FROM \(table.partition(of: period))
         """),
       Statement(
         "refuse changes of it",
@@ -126,6 +110,11 @@ extension MostRecent {
     ]
   }
 
+  /// Whether the digest is over a column of that name.
+  public func has(_ column: Column) -> Bool { columns.contains { $0.name == column.name } }
+}
+
+extension MostRecent {
   /// Brings a closed period's rows to what is known now. Only with its partition locked and unsealed.
   public func takeIn(_ period: Period) -> [Statement] {
     let of: SQL = """
@@ -143,7 +132,7 @@ extension MostRecent {
         "take in the late rows",
         """
         INSERT INTO \(partition(of: period)) (\(names(key + content + Self.named)))
-        SELECT \(names(key + content)), \(Self.periodNames(of: "l"))
+        SELECT \(names(key + content)), \(periodNames(of: "l"))
         FROM \(late) AS l
         WHERE \(of) AND \(time) IS NOT NULL
         ORDER BY 1
@@ -166,7 +155,9 @@ extension PeriodCount {
           WHERE period_type = \(literal: .init(period.type)) AND period_start = \(literal: .init(period.start))
           RETURNING \(columns)
         )
-        INSERT INTO \(partition(of: period)) (\(columns)) SELECT \(columns) FROM gone
+        INSERT INTO \(partition(of: period)) (\(columns), \(names(MostRecent.named)))
+        SELECT \(columns), \(periodNames(of: "gone"))
+        FROM gone
         """)
     ]
   }

@@ -7,32 +7,33 @@ public struct Ledger: Sendable {
 
   /// Makes the table. `change` is what was done, `effect` what it means for the period: the event came `in`, went `out`,
   /// or stays `within` it with other values.
-  public var create: [Statement] {
-    [
-      Statement(
-        "make the ledger of late arrivals",
-        """
-        CREATE TABLE IF NOT EXISTS \(Self.table) (
-          number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-          arrived_at timestamptz NOT NULL DEFAULT now(),
-          transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
-          change text NOT NULL,
-          effect text NOT NULL CHECK (effect IN ('in', 'out', 'within')),
-          source "char" NOT NULL,
-          subject_id \(catalog.subject.id.type) NOT NULL,
-          row_id text NOT NULL,
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          occurred_at timestamptz
-        )
-        """),
-      Statement(
-        "one entry for a change and period",
-        """
-        CREATE UNIQUE INDEX IF NOT EXISTS late_arrivals_once ON \(Self.table)
-        (period_start, period_type, subject_id, source, row_id, transaction, change, effect)
-        """),
+  public var create: [Statement] { shape.create }
+
+  var shape: TableShape {
+    func column(_ name: Identifier, _ type: ColumnType, _ suffix: SQL = "") -> ShapedColumn {
+      ShapedColumn(Column(name, type), required: true, suffix)
+    }
+    let once: [Identifier] = [
+      "period_start", "period_type", "subject_id", "source", "row_id", "transaction", "change",
+      "effect",
     ]
+    return TableShape(
+      "make the ledger of late arrivals", Self.table,
+      columns: [
+        column("number", .bigint, " GENERATED ALWAYS AS IDENTITY"),
+        column("arrived_at", .timestamptz, " DEFAULT now()"),
+        column("transaction", .xid8, " DEFAULT pg_current_xact_id()"),
+        column("change", .text),
+        column("effect", .text, " CHECK (effect IN ('in', 'out', 'within'))"),
+        column("source", .char), column("subject_id", catalog.subject.id.type),
+        column("row_id", .text), column("period_type", .char), column("period_start", .date),
+        ShapedColumn(Column("occurred_at", .timestamptz)),
+      ], key: [Column("number", .bigint)],
+      indexes: [
+        IndexShape(
+          "one entry for a change and period", "late_arrivals_once",
+          on: once.map { Column($0, .text) }, unique: true)
+      ])
   }
 
   /// What was done.
@@ -112,7 +113,7 @@ public struct Ledger: Sendable {
         ) AS p
         GROUP BY 1, 2, 3, 4, 5\(onlyMoves)
       ) AS q
-      JOIN \(Editions.closed(as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
+      JOIN \(Editions.closed(for: catalog.fed(by: source).map(\.0), as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
       ON CONFLICT DO NOTHING
       """)
   }
@@ -177,7 +178,7 @@ public struct Ledger: Sendable {
       "which of their periods are closed",
       """
       SELECT DISTINCT c.period_start
-      FROM \(Editions.closed(as: "c"))
+      FROM \(Editions.closed(for: catalog.fed(by: source).map(\.0), as: "c"))
       WHERE c.period_start = ANY (\(Parameter.periodStarts)) OR c.period_start IN (
         SELECT p.period_start
         FROM \(rows.relation(of: source, as: "a"))
@@ -191,7 +192,9 @@ public struct Ledger: Sendable {
   /// The first days of all closed periods.
   public var closed: Statement {
     Statement(
-      "the closed periods", "SELECT DISTINCT c.period_start FROM \(Editions.closed(as: "c"))")
+      "the closed periods",
+      "SELECT DISTINCT c.period_start FROM \(Editions.closed(for: catalog.mostRecent, as: "c"))"
+    )
   }
 }
 

@@ -1,11 +1,24 @@
 /// A column of a source table or a rollup, by the name and type the database knows.
-public struct Column: Hashable, Sendable {
+public struct Column: Sendable {
   public let name: Identifier
   public let type: ColumnType
+  /// What a rollup's column was called: `rollup migrate` renames it.
+  public let formerly: Identifier?
 
-  public init(_ name: Identifier, _ type: ColumnType) {
+  public init(_ name: Identifier, _ type: ColumnType, formerly: Identifier? = nil) {
     self.name = name
     self.type = type
+    self.formerly = formerly
+  }
+}
+
+extension Column: Hashable {
+  /// What it was called makes no difference to what it is.
+  public static func == (a: Self, b: Self) -> Bool { (a.name, a.type) == (b.name, b.type) }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(type)
   }
 }
 
@@ -18,6 +31,8 @@ public indirect enum ColumnType: Hashable, Sendable {
   case timestampUTC
   /// PostgreSQL's one-byte `"char"`.
   case char
+  /// PostgreSQL's number of a transaction.
+  case xid8
   case array(ColumnType)
 
   /// The type as SQL text.
@@ -34,6 +49,7 @@ public indirect enum ColumnType: Hashable, Sendable {
     case .timestamptz: "timestamptz"
     case .timestampUTC: "timestamp"
     case .char: "\"char\""
+    case .xid8: "xid8"
     case .array(let element): element.sql + "[]"
     }
   }

@@ -13,20 +13,15 @@ extension PeriodCount {
   }
 
   private func periodRows(at instant: SQL) -> SQL {
-    let rows: [SQL] = periods.map {
-      """
-      (\(literal: .init($0))::"char", date_trunc(\(literal: .init(unit: $0)), \
-      \(instant) AT TIME ZONE \(Parameter.timeZone))::date)
-      """
-    }
-    return "(VALUES \(.joined(rows)))"
+    MostRecent.periods(periods, at: instant)
   }
 
   /// Adds up changes and appends what is not zero. Ordered, so that two batches append in one order.
   private func append(_ changes: SQL) -> SQL {
     """
-    INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
-    SELECT c.period_type, c.period_start, \(group.of("c")), sum(c.change)
+    INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
+    SELECT c.period_type, c.period_start, \(group.of("c")), sum(c.change),
+      \(periodNames(of: "c"))
     FROM (
       \(changes)
     ) AS c
@@ -75,8 +70,9 @@ extension PeriodCount {
         WHERE (r.period_type, r.period_start, \(group.of("r"))) = (many.period_type, many.period_start, \(group.of("many")))
         RETURNING r.*
       )
-      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
-      SELECT period_type, period_start, \(group), sum(\(Self.change))
+      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
+      SELECT period_type, period_start, \(group), sum(\(Self.change)),
+        \(periodNames(of: "gone"))
       FROM gone
       GROUP BY 1, 2, 3
       HAVING sum(\(Self.change)) <> 0
@@ -120,8 +116,9 @@ extension PeriodCount {
     Statement(
       "mend \(name)",
       """
-      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
-      SELECT d.period_type, d.period_start, \(group.of("d")), d.expected - d.actual
+      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
+      SELECT d.period_type, d.period_start, \(group.of("d")), d.expected - d.actual,
+        \(periodNames(of: "d"))
       FROM (
         \(drift)
       ) AS d

@@ -9,12 +9,12 @@ extension MostRecent {
       "compare \(name) with the sources",
       mostRecent(
         candidates(
-          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND NOT \(Editions.isClosed("p"))")),
+          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND NOT \(isClosed("p"))")),
       """
       SELECT \(of("r", key + content))
       FROM \(table) AS r
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-        AND NOT \(Editions.isClosed("r"))
+        AND NOT \(isClosed("r"))
       """)
   }
 
@@ -48,13 +48,14 @@ extension MostRecent {
   public func verifyKnown(_ lens: Lens) -> Statement {
     comparison(
       "compare \(name) as known now with the sources",
-      mostRecent(
-        candidates(
-          lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND \(Editions.isClosed("p"))")),
+      asEditionsHave(
+        mostRecent(
+          candidates(
+            lens, where: "\(inSpan("p")) AND \(ofSubject(lens)) AND \(isClosed("p"))"))),
       known(
         where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-            AND \(Editions.isClosed("r"))
+            AND \(isClosed("r"))
           """))
   }
 }

@@ -89,6 +89,23 @@ extension RollupStore {
       })
   }
 
+  /// The parts of an edition as they are on record, with the types that their columns have.
+  func parts(of edition: Edition, in tx: borrowing Transaction) async throws -> [RecordedPart] {
+    try await tx.query(query(Closing.recordedParts, edition.values)).map { row in
+      let (name, relation, place) = (
+        try row.decode(0, as: String.self), try row.decode(1, as: String.self),
+        try row.decode(2, as: String.self)
+      )
+      let columns = zip(try row.decode(3, as: [String].self), try row.decode(4, as: [String].self))
+      return RecordedPart(
+        name: name, table: TableName(qualified: relation), place: Column(Identifier(place), .text),
+        // Only instants are printed otherwise than they are.
+        columns: columns.map {
+          Column(Identifier($0), $1 == "timestamp with time zone" ? .timestamptz : .text)
+        })
+    }
+  }
+
   private static let records = """
     SELECT period_type::text, period_start, edition, sequence, time_zone, definitions, closed_at, closed_by, reason,
       encode(previous, 'hex'), encode(digest, 'hex')
@@ -114,4 +131,6 @@ extension RollupStore {
 extension SQLState {
   /// What the guard of a closed period refuses with.
   public static let closedPeriod = SQLState(rawValue: "RC077")
+  /// What a closing by a program that is older than the database is refused with.
+  public static let olderProgram = SQLState(rawValue: "RC078")
 }

@@ -8,6 +8,30 @@ struct Roles: Sendable {
   let places: TableName?
   let published: [TableName]
 
+  /// What ``ensure(on:)`` would run.
+  func plan(on connection: Connection) async throws -> [MigrationStep] {
+    let known = try await connection.query("SELECT rolname::text FROM pg_roles").map {
+      try $0.decode(String.self)
+    }
+    let missing = RollupRole.allCases.filter { !known.contains($0.rawValue) }
+    let made = missing.map { role in
+      MigrationStep(
+        "make the role \(role.rawValue)",
+        [.init("nobody logs in as it", Query(text: Self.create(role)))], in: .alone)
+    }
+    let rights = catalog.grants(places: places, published: published)
+    return made + [
+      MigrationStep(
+        "give the roles their rights, as every time",
+        [.init("what is in the schema belongs to the owner", Query(text: Self.owning))]
+          + rights.map(MigrationStep.Piece.init))
+    ]
+  }
+
+  private static func create(_ role: RollupRole) -> String {
+    "CREATE ROLE \(role.rawValue) NOLOGIN"
+  }
+
   /// - Returns: what a superuser has to run, when this role may not; empty when all is done.
   func ensure(on connection: Connection) async throws -> [String] {
     var missing: [String] = []
@@ -17,19 +41,19 @@ struct Roles: Sendable {
       ).only(Bool.self)
       if known { continue }
       do {
-        try await connection.script("CREATE ROLE \(role.rawValue) NOLOGIN")
+        try await connection.script(Self.create(role))
       } catch let error as PostgresError
         where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation
       {
         // Another migration made it just now.
       } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
-        missing.append("CREATE ROLE \(role.rawValue) NOLOGIN;")
+        missing.append(Self.create(role) + ";")
       }
     }
     guard missing.isEmpty else { return missing }
     do {
       try await connection.transaction(.readCommitted, retrying: .roles) { tx in
-        try await tx.execute("SET LOCAL lock_timeout = '2s'")
+        try await tx.script(SchemaStep.opening.text)
         try await tx.script(Self.owning)
         for statement in catalog.grants(places: places, published: published) {
           try await tx.script(statement.text)
