@@ -91,6 +91,11 @@ let package = Package(
       ],
       path: "Tests/Benchmarks/Benchmark"),
 
+    // What docs/own-rollup.md shows.
+    .target(
+      name: "WeightExample", dependencies: ["RollupStore", "PeriodRollups", "Postgres"],
+      path: "docs/examples/weight"),
+
     // The tests.
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
@@ -99,7 +104,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "TestSupport"]),
-    .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
+    .testTarget(
+      name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),
     .testTarget(
       name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),
     .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),

@@ -113,8 +113,15 @@ public struct BackfillRun: Sendable {
       }
       note(claim.chunk, derived, .now - started)
     }
-    _ = try await runs.finish(run.number)
+    if try await runs.finish(run.number), task.isWhole { try await noteFilled(by: run) }
     return try await runs.progress(run.number)
+  }
+
+  /// What was declared may be read when a backfill of all patients has filled it.
+  private func noteFilled(by run: Run) async throws {
+    let names = store.catalog.periodTables.map(\.name).filter(task.includes)
+    try await store.noteFilled(
+      names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
   }
 
   private func derive(_ chunk: RunChunk, in tx: borrowing Transaction) async throws -> Derived {
@@ -124,6 +131,9 @@ public struct BackfillRun: Sendable {
         derived = derived + (try await store.derive(count, in: task.span, in: tx))
       }
       return derived
+    }
+    if let (rollup, columns) = task.filling {
+      return try await store.mend(columns, of: rollup, chunk.patients, in: task.span, in: tx)
     }
     return try await store.derive(
       chunk.patients, in: task.span, rollups: task.rollups, registers: task.registers, in: tx)

@@ -30,18 +30,19 @@ extension MostRecent {
   }
 
   /// Rows of closed periods as they would be now. `condition` is of the alias `r`.
-  func known(where condition: SQL) -> SQL {
-    """
-    SELECT \(of("r", key + content))
-    FROM \(table) AS r
-    WHERE \(condition) AND NOT EXISTS (
-      SELECT FROM \(late) AS l WHERE (\(of("l", key))) = (\(of("r", key)))
-    )
-    UNION ALL
-    SELECT \(of("r", key + content))
-    FROM \(late) AS r
-    WHERE \(condition) AND \(time.of("r")) IS NOT NULL
-    """
+  func known(where condition: SQL, columns: [Column]? = nil) -> SQL {
+    let columns = columns ?? key + content
+    return """
+      SELECT \(of("r", columns))
+      FROM \(table) AS r
+      WHERE \(condition) AND NOT EXISTS (
+        SELECT FROM \(late) AS l WHERE (\(of("l", key))) = (\(of("r", key)))
+      )
+      UNION ALL
+      SELECT \(of("r", columns))
+      FROM \(late) AS r
+      WHERE \(condition) AND \(time.of("r")) IS NOT NULL
+      """
   }
 
   /// Makes the late rows of subjects right: what the closed periods would have of them by the sources as they are now.
@@ -155,9 +156,7 @@ extension PeriodCount {
           WHERE period_type = \(literal: .init(period.type)) AND period_start = \(literal: .init(period.start))
           RETURNING \(columns)
         )
-        INSERT INTO \(partition(of: period)) (\(columns), \(names(MostRecent.named)))
-        SELECT \(columns), \(periodNames(of: "gone"))
-        FROM gone
+        INSERT INTO \(partition(of: period)) (\(columns)) SELECT \(columns) FROM gone
         """)
     ]
   }
@@ -165,17 +164,20 @@ extension PeriodCount {
 
 extension MostRecent {
   /// The rows of one period, as text for a query that reads several: of a closed one as known now.
-  public func rows(of period: Period, isClosed: Bool) -> String {
+  /// - Parameter columns: what is read besides the subject and what is carried of it; a report does not depend on others.
+  ///   nil for all columns.
+  public func rows(of period: Period, isClosed: Bool, reading columns: [Column]? = nil) -> String {
+    let columns = columns.map { [subjectID] + $0 + subject.carried } ?? key + content
     let inPeriod: SQL = """
       r.period_type = \(literal: .init(period.type)) AND r.period_start = \(literal: .init(period.start))
       """
     let rows: SQL =
       // There is nothing before the year 1, which windows of its first months begin in.
       period.start.year < 1
-      ? "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE false"
+      ? "SELECT \(PeriodRollups.of("r", columns)) FROM \(table) AS r WHERE false"
       : isClosed
-        ? known(where: inPeriod)
-        : "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE \(inPeriod)"
+        ? known(where: inPeriod, columns: columns)
+        : "SELECT \(PeriodRollups.of("r", columns)) FROM \(table) AS r WHERE \(inPeriod)"
     return Statement("", rows).text
   }
 }

@@ -32,13 +32,11 @@ public struct FoundSchema: Sendable {
     /// As ``ColumnType/sql`` has it.
     public let type: String
     public let isRequired: Bool
-    public let isGenerated: Bool
 
-    public init(name: String, type: String, isRequired: Bool, isGenerated: Bool) {
+    public init(name: String, type: String, isRequired: Bool) {
       self.name = name
       self.type = type
       self.isRequired = isRequired
-      self.isGenerated = isGenerated
     }
   }
 

@@ -22,7 +22,7 @@ public enum Readiness {
       """)
   }
 
-  /// Notes that a run has filled a span of periods. A span that meets what was filled adds to it; of two that do not meet
+  /// Notes that a backfill has filled a span of periods, of what was declared before it was begun. A span that meets what was filled adds to it; of two that do not meet
   /// the longer one counts.
   ///
   /// - Parameter ofColumns: only columns that are given of the rollups; otherwise their rows and all of their columns.
@@ -41,7 +41,7 @@ public enum Readiness {
         END, filled_at = now(), run = \(run)
       FROM (SELECT daterange(\(Parameter.from), \(Parameter.to)) AS span) AS n
       WHERE r.rollup = ANY (\(Parameter("rollups", .array(.text)))) AND \(which)
-        AND r.since <= (SELECT u.created_at FROM rollup.runs AS u WHERE u.number = \(run))
+        AND r.since <= \(Parameter("begun", .timestamptz))
         AND (r.filled IS NULL OR NOT r.filled @> n.span)
       """)
   }

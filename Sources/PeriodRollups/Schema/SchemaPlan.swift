@@ -57,7 +57,6 @@ public struct SchemaPlan: Sendable {
     }
     renameColumns(of: table)
     try bring(shapes, called: table.name, with: [table.createGuard])
-    freeNames(of: table)
     for (shape, _) in shapes { addIndexes(of: shape) }
     for type in table.periods where found.table(table.table(of: type)) == nil {
       steps.append(SchemaStep("add \(type.plural) to \(table.name)", table.add(type)))
@@ -187,24 +186,6 @@ public struct SchemaPlan: Sendable {
         + "\(shaped.column.type.sql). A column keeps its type, because digests are over how its values are printed: "
         + "declare a new column beside it, such as \(new), and take \(column.name) out when nobody reads it."
     )
-  }
-
-  /// `year` and `period_name` were computed by the database once, from an expression that knows months and quarters only.
-  private mutating func freeNames(of table: any PeriodTable) {
-    guard let there = found.table(table.table), table is PeriodCount else { return }
-    let generated = MostRecent.named.filter { there.column($0.name)?.isGenerated == true }
-    guard !generated.isEmpty else { return }
-    let changes = generated.flatMap { column -> [SQL] in
-      ["ALTER COLUMN \(column) DROP EXPRESSION", "ALTER COLUMN \(column) DROP NOT NULL"]
-    }
-    steps.append(
-      SchemaStep(
-        "let \(table.name) have periods of any type",
-        lock([table.table]) + [
-          Statement(
-            "who writes a row names its period; no row is touched",
-            "ALTER TABLE \(table.table) \(.joined(changes))")
-        ]))
   }
 
   /// Keeps writers and readers out for the moment that the step takes, of all tables at once. The statement time-out

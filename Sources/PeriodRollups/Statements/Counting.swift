@@ -19,9 +19,8 @@ extension PeriodCount {
   /// Adds up changes and appends what is not zero. Ordered, so that two batches append in one order.
   private func append(_ changes: SQL) -> SQL {
     """
-    INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
-    SELECT c.period_type, c.period_start, \(group.of("c")), sum(c.change),
-      \(periodNames(of: "c"))
+    INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
+    SELECT c.period_type, c.period_start, \(group.of("c")), sum(c.change)
     FROM (
       \(changes)
     ) AS c
@@ -70,9 +69,8 @@ extension PeriodCount {
         WHERE (r.period_type, r.period_start, \(group.of("r"))) = (many.period_type, many.period_start, \(group.of("many")))
         RETURNING r.*
       )
-      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
-      SELECT period_type, period_start, \(group), sum(\(Self.change)),
-        \(periodNames(of: "gone"))
+      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
+      SELECT period_type, period_start, \(group), sum(\(Self.change))
       FROM gone
       GROUP BY 1, 2, 3
       HAVING sum(\(Self.change)) <> 0
@@ -116,9 +114,8 @@ extension PeriodCount {
     Statement(
       "mend \(name)",
       """
-      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change), \(names(MostRecent.named)))
-      SELECT d.period_type, d.period_start, \(group.of("d")), d.expected - d.actual,
-        \(periodNames(of: "d"))
+      INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))
+      SELECT d.period_type, d.period_start, \(group.of("d")), d.expected - d.actual
       FROM (
         \(drift)
       ) AS d

@@ -120,7 +120,6 @@ extension PeriodTable {
     case let rollup as MostRecent: rollup.key + rollup.content + MostRecent.named
     case let count as PeriodCount:
       [MostRecent.periodType, MostRecent.periodStart, count.group, PeriodCount.change]
-        + MostRecent.named
     default: []
     }
   }
@@ -182,7 +181,7 @@ extension PeriodCount: PeriodTable {
         ShapedColumn(MostRecent.periodType, required: true),
         ShapedColumn(MostRecent.periodStart, required: true),
         ShapedColumn(group, required: true), ShapedColumn(Self.change, required: true),
-      ] + MostRecent.named.map { ShapedColumn($0) },
+      ],
       partitionedBy: "LIST (period_type)",
       indexes: [
         IndexShape(

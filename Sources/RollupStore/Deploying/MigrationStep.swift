@@ -38,7 +38,9 @@ public struct MigrationStep: Sendable, CustomStringConvertible {
   }
 
   init(_ step: SchemaStep) {
-    self.init(step.name, step.statements.map(Piece.init), in: step.manner)
+    let makes = step.statements.contains { $0.text.hasPrefix("CREATE TABLE") }
+    let owning = makes ? [Piece("it is the owner's", Roles.ownMade)] : []
+    self.init(step.name, step.statements.map(Piece.init) + owning, in: step.manner)
   }
 
   /// As one would run it in psql.

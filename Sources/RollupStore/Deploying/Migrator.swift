@@ -118,12 +118,13 @@ public struct Migrator: Sendable {
               INSERT INTO rollup.migrations (name, checksum)
               VALUES (\(migration.name), sha256(convert_to(\(migration.sql), 'UTF8')))
               """, ["'\(migration.name)'", "the text above"]),
+            .init("it is the owner's", Roles.ownMade),
           ]))
       plan.outcome.applied.append(migration.name)
     }
     let found = try await SchemaReading.read(catalog, on: connection)
     let schema = try SchemaPlan(catalog, found: found, dropping: drops)
-    plan.steps += schema.steps.map(MigrationStep.init)
+    plan.steps += schema.steps.map { MigrationStep($0) }
     plan.remarks = schema.remarks
     let (zone, set) = try await set(timeZone: timeZone, found, connection)
     plan.outcome.timeZone = zone

@@ -65,11 +65,23 @@ struct Roles: Sendable {
     }
   }
 
+  /// ``owning``, where the roles are there and this one may: guards act as the owner, and must see what a step has made as
+  /// soon as it is.
+  static let ownMade = Query(
+    text: """
+      DO $own$
+      BEGIN
+        IF to_regrole('rollup_owner') IS NULL OR NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
+          RETURN;
+        END IF;
+        \(transfer.replacing("\n", with: "\n  "))
+      END
+      $own$
+      """)
+
   /// What is in the schema belongs to the owner; only what does not yet is touched.
   private static let owning = """
     DO $owning$
-    DECLARE
-      it text;
     BEGIN
       IF NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
         EXECUTE format('GRANT rollup_owner TO %I', current_user);
@@ -78,6 +90,15 @@ struct Roles: Sendable {
       IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
         ALTER SCHEMA rollup OWNER TO rollup_owner;
       END IF;
+      \(transfer.replacing("\n", with: "\n  "))
+    END
+    $owning$
+    """
+
+  private static let transfer = """
+    DECLARE
+      it text;
+    BEGIN
       FOR it IN
         SELECT c.oid::regclass::text FROM pg_class AS c
         WHERE c.relnamespace = 'rollup'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner <> 'rollup_owner'::regrole
@@ -90,8 +111,7 @@ struct Roles: Sendable {
       LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO rollup_owner', it);
       END LOOP;
-    END
-    $owning$
+    END;
     """
 
   /// Gives a new partition to the owner, where there is one.

@@ -38,7 +38,7 @@ enum SchemaReading {
       SELECT n.nspname || '.' || c.relname, c.relkind = 'p', o.nspname || '.' || p.relname, a.attname::text,
         CASE format_type(a.atttypid, NULL) WHEN 'timestamp with time zone' THEN 'timestamptz'
           WHEN 'timestamp without time zone' THEN 'timestamp' ELSE format_type(a.atttypid, NULL) END,
-        a.attnotnull, a.attgenerated <> ''
+        a.attnotnull
       FROM pg_class AS c
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
@@ -57,8 +57,7 @@ enum SchemaReading {
         table.columns.append(
           FoundSchema.FoundColumn(
             name: column, type: try row.decode(4, as: String.self),
-            isRequired: try row.decode(5, as: Bool.self),
-            isGenerated: try row.decode(6, as: Bool.self)))
+            isRequired: try row.decode(5, as: Bool.self)))
       }
       found.tables[name] = table
     }

@@ -36,15 +36,43 @@ extension RollupStore {
     }
   }
 
-  /// Notes that a run over all subjects has filled a span.
-  /// - Parameter columns: only these, of the one rollup; nil for the rollups' rows with all their columns.
+  /// Notes that a backfill of all subjects has filled a span.
+  /// - Parameters:
+  ///   - columns: only these, of the one rollup; nil for the rollups' rows with all their columns.
+  ///   - begun: when, by the database's clock; what was declared since is not filled.
   public func noteFilled(
-    _ rollups: [String], columns: [String]? = nil, in span: PeriodSpan, by run: Int64
+    _ rollups: [String], columns: [String]? = nil, in span: PeriodSpan, begun: Timestamp,
+    by run: Int64? = nil
   ) async throws {
     let values = self.values(of: span).merging([
       "rollups": Bind(rollups), "columns": Bind(columns ?? []), "run": Bind(run),
+      "begun": Bind(begun),
     ]) { $1 }
     let statement = try query(Readiness.note(columns: columns != nil), values)
     _ = try await pool.withConnection { try await $0.execute(statement) }
+  }
+
+  /// Makes all rollups right from the sources, chunk after chunk on one connection: for a program that is small, or has no
+  /// use for `rollup-backfill`. Safe at any time, as that is.
+  /// - Parameters:
+  ///   - key: what the subjects are told apart by, such as `UUID.self`.
+  ///   - size: subjects in a transaction.
+  @discardableResult
+  public func fill<Key: PostgresKey>(
+    _ span: PeriodSpan = .all, keyedBy key: Key.Type, chunksOf size: Int = 5_000
+  ) async throws -> Derived {
+    let begun = try await pool.withConnection {
+      try await $0.query("SELECT now()").only(Timestamp.self)
+    }
+    var derived = Derived()
+    for chunk in try await chunks(of: size, keyedBy: key) {
+      derived =
+        derived
+        + (try await derive(
+          chunk, in: span, rollups: catalog.mostRecent, registers: catalog.registers))
+    }
+    for count in catalog.counts { derived = derived + (try await derive(count, in: span)) }
+    try await noteFilled(catalog.periodTables.map(\.name), in: span, begun: begun)
+    return derived
   }
 }
