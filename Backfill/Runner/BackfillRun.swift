@@ -99,7 +99,10 @@ public struct BackfillRun: Sendable {
     report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
     try await store.pool.withConnection { connection in
-      guard let span = try await Partitions.usual(task.span, on: connection) else { return }
+      // Rows that are there have their partitions.
+      guard task.columns == nil,
+        let span = try await Partitions.usual(task.span, on: connection)
+      else { return }
       try await Partitions(store.catalog).ensure(span, on: connection)
     }
     let crew = Crew(runs, on: run, size: workers)
@@ -119,7 +122,7 @@ public struct BackfillRun: Sendable {
 
   /// What was declared may be read when a backfill of all patients has filled it.
   private func noteFilled(by run: Run) async throws {
-    let names = store.catalog.periodTables.map(\.name).filter(task.includes)
+    let names = store.catalog.names.filter(task.includes)
     try await store.noteFilled(
       names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
   }

@@ -46,7 +46,7 @@ import Testing
         rollup status --readiness | grep heart_rate
         rollup-backfill --from 0001-01 --to 9999-12 --only blood-pressure --columns heart_rate; echo "filled $?"
         rollup status --readiness | grep heart_rate
-        rollup verify; echo "verified $?"
+        rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
         """, database.url)
       #expect(
         filled.output.contains("unknown 64\nfilled 0\nblood-pressure,column,heart_rate,"),
@@ -68,7 +68,7 @@ import Testing
     ),
     ("rollup-backfill --from 2024-01 --only registrations --columns change", "leave --columns out"),
     ("rollup-backfill --from 2024-01 --only blood-suger", "blood-sugar"),
-    ("rollup-backfill --resume --columns heart_rate", "as it was begun"),
+    ("rollup-backfill --resume --only blood-pressure --columns heart_rate", "as it was begun"),
     ("rollup migrate --plan --grace 3", "--plan changes nothing"),
     ("rollup close --month 2024-W23", "is a week, not a month"),
     ("report district-bp --quarter FY2024Q1", "is a financial quarter, not a quarter"),

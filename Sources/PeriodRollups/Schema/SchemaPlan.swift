@@ -418,14 +418,19 @@ public struct SchemaPlan: Sendable {
     let next = Identifier.short(index.name.name + "_next")
     let wanted = (index.columns + index.including).map(\.name.name)
     if let old = there.index(index.name), old.isValid, old.columns == wanted { return }
-    if there.index(next) != nil {
+    // An interrupted migration may have got as far as having it.
+    let begun = there.index(next)
+    let isMade = begun.map { $0.isValid && $0.columns == wanted } ?? false
+    if begun != nil, !isMade {
       steps.append(dropping(next, table, "what an interrupted migration has left"))
     }
-    steps.append(
-      SchemaStep(
-        "index \(table.table.name)",
-        [Statement(index.purpose, index.definition("CONCURRENTLY ", next, on: "\(table)"))],
-        in: .alone))
+    if !isMade {
+      steps.append(
+        SchemaStep(
+          "index \(table.table.name)",
+          [Statement(index.purpose, index.definition("CONCURRENTLY ", next, on: "\(table)"))],
+          in: .alone))
+    }
     if there.index(index.name) != nil {
       steps.append(dropping(index.name, table, "the one of before"))
     }
@@ -474,6 +479,17 @@ public struct SchemaPlan: Sendable {
       for (item, isOld) in items where !found.readiness.contains(item) {
         statements.append(
           Readiness.enter(item, of: table.table, isFilled: isOld, sources: sources(of: table)))
+      }
+    }
+    for register in catalog.registers {
+      guard let there = found.table(register.table) else { continue }
+      let renamed = renames(register.shape).map(\.column)
+      for column in register.content
+      where there.column(column.name) == nil && !renamed.contains(column) {
+        let item = ReadinessItem(register.name, .column, column.name.name)
+        statements.append(
+          Readiness.enter(
+            item, of: register.table, isFilled: false, sources: [catalog.subject.table]))
       }
     }
     if !statements.isEmpty {

@@ -72,7 +72,7 @@ extension RollupStore {
           chunk, in: span, rollups: catalog.mostRecent, registers: catalog.registers))
     }
     for count in catalog.counts { derived = derived + (try await derive(count, in: span)) }
-    try await noteFilled(catalog.periodTables.map(\.name), in: span, begun: begun)
+    try await noteFilled(catalog.names, in: span, begun: begun)
     return derived
   }
 }
