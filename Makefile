@@ -28,7 +28,7 @@ bench: release
 	@Tests/Benchmarks/run.sh $$(swift build -c release --show-bin-path)
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Backfill Reports Migrations Tests
+	swift format lint --strict --recursive Package.swift Sources Backfill Reports Migrations Tests docs/examples
 
 clean:
 	rm -rf .build

@@ -224,10 +224,4 @@ extension Catalog {
   public func mostRecent(of period: Period) -> [MostRecent] {
     mostRecent.filter { $0.periods.contains(period.type) }
   }
-
-  /// What makes all tables, in order; harmless where they are.
-  public var create: [Statement] {
-    periodTables.flatMap(\.create) + registers.flatMap(\.create) + Ledger(self).create
-      + periodTables.flatMap { $0.createLate + [$0.createGuard] }
-  }
 }

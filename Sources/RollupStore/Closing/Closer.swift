@@ -138,6 +138,7 @@ public struct Closer: Sendable {
   /// - Throws: ``Closing/Refusal``.
   @discardableResult
   public func restate(_ period: Period, reason: String) async throws -> Outcome {
+    guard Closing.types.contains(period.type) else { throw Closing.Refusal.staysOpen(period) }
     guard reason.contains(where: { !$0.isWhitespace }) else {
       throw Closing.Refusal.noReason(period)
     }
