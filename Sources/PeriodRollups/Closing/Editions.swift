@@ -30,31 +30,38 @@ extension PeriodTable {
 extension MostRecent {
   /// Derived rows as the editions of their periods would have them: without the columns that are younger than a closed
   /// period's edition. A difference in those only is none.
+  ///
+  /// Looked up and not joined: rows stay in the order in which they are locked, whatever the planner makes of it.
   func asEditionsHave(_ rows: SQL) -> SQL {
     guard !unranked.isEmpty else { return rows }
     let values = unranked.map { column -> SQL in
-      let name: SQL = "\(literal: .init(nameOf: column))"
-      return """
-        CASE WHEN has.columns IS NULL OR \(name) = ANY (has.columns) THEN \(column.of("a")) END AS \(column)
-        """
+      """
+      CASE WHEN (a.period_type, a.period_start) NOT IN (
+        \(editions(without: column))
+      ) THEN \(column.of("a")) END AS \(column)
+      """
     }
-    let all: SQL = .joined(unranked.map { "\(literal: .init(nameOf: $0))" })
     return """
-      SELECT \(of("a", key + ranking)), \(.joined(values, ",\n  "))
+      SELECT \(of("a", key + ranking)),
+        \(.joined(values, ",\n"))
       FROM (
         \(rows)
       ) AS a
-      LEFT JOIN (
-        SELECT h.period_type, h.period_start, h.columns
-        FROM (
-          SELECT DISTINCT ON (period_type, period_start) period_type, period_start, columns
-          FROM \(Editions.parts)
-          WHERE part = \(literal: .init(nameOf: self))
-          ORDER BY period_type, period_start, edition DESC
-        ) AS h
-        WHERE NOT h.columns @> ARRAY[\(all)]
-      ) AS has ON has.period_type = a.period_type AND has.period_start = a.period_start
       """
+  }
+
+  /// The periods whose last edition does not have a column.
+  private func editions(without column: Column) -> SQL {
+    """
+    SELECT h.period_type, h.period_start
+    FROM \(Editions.parts) AS h
+    WHERE h.part = \(literal: .init(nameOf: self)) AND NOT \(literal: .init(nameOf: column)) = ANY (h.columns)
+      AND NOT EXISTS (
+        SELECT FROM \(Editions.parts) AS n
+        WHERE n.part = h.part AND n.period_type = h.period_type AND n.period_start = h.period_start
+          AND n.edition > h.edition
+      )
+    """
   }
 }
 
