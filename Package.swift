@@ -38,7 +38,7 @@ let package = Package(
       resources: [
         .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
-        .embedInCode("0005_runs.sql"),
+        .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
         .embedInCode("0007_jobs.sql"),
       ]),
     .target(
@@ -108,6 +108,11 @@ let package = Package(
       ],
       path: "Tests/Benchmarks/Benchmark"),
 
+    // What docs/own-rollup.md shows.
+    .target(
+      name: "WeightExample", dependencies: ["RollupStore", "PeriodRollups", "Postgres"],
+      path: "docs/examples/weight"),
+
     // The tests.
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
@@ -116,7 +121,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "TestSupport"]),
-    .testTarget(name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport"]),
+    .testTarget(
+      name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),
     .testTarget(
       name: "ImportTests", dependencies: ["Import", "Hypertension", "TestSupport", "rollup"]),
     .testTarget(name: "ReportFormatTests", dependencies: ["Reports"]),

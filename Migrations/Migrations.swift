@@ -12,6 +12,7 @@ public let migrations: [Migration] = [
   Migration(name: "0003_closing", bytes: PackageResources._003_closing_sql),
   Migration(name: "0004_published", bytes: PackageResources._004_published_sql),
   Migration(name: "0005_runs", bytes: PackageResources._005_runs_sql),
+  Migration(name: "0006_schema_changes", bytes: PackageResources._006_schema_changes_sql),
   Migration(name: "0007_jobs", bytes: PackageResources._007_jobs_sql),
 ]
 

@@ -43,8 +43,8 @@ public struct BackfillRun: Sendable {
   public func plan() async throws -> Plan {
     let chunks = try await chunks()
     var plan = Plan()
-    let months = task.span.widened(to: .month).periods(of: .month)
-    let quarters = task.span.widened(to: .quarter).periods(of: .quarter)
+    let months = task.span.periods(of: .month)
+    let quarters = task.span.periods(of: .quarter)
     let closed = Set(try await store.editions().map(\.edition.period))
     plan.months = months.count
     plan.quarters = quarters.count
@@ -99,7 +99,7 @@ public struct BackfillRun: Sendable {
 
   /// The empty periods of each rollup, where loading them is worth it.
   private func periodsToLoad() async throws -> [(MostRecent, Period)] {
-    guard task.isWhole, task.load != .never else { return [] }
+    guard task.isWhole, task.load != .never, task.columns == nil else { return [] }
     if task.load == nil {
       guard try await store.estimatedEvents() >= Self.worthLoading else { return [] }
     }
@@ -161,7 +161,10 @@ public struct BackfillRun: Sendable {
       note(claim.chunk, derived, time)
       try await pacer.rest(after: time)
     }
-    if try await runs.finish(run.number) { try await Loader.tidy(store) }
+    if try await runs.finish(run.number) {
+      try await Loader.tidy(store)
+      if task.isWhole { try await noteFilled(by: run) }
+    }
     return try await runs.progress(run.number)
   }
 
@@ -182,6 +185,9 @@ public struct BackfillRun: Sendable {
           .attach(period, in: tx)
       }
     case .mend:
+      if let (rollup, columns) = task.filling {
+        return try await store.mend(columns, of: rollup, chunk.patients, in: task.span, in: tx)
+      }
       derived = try await store.derive(
         chunk.patients, in: task.span, rollups: task.rollups, registers: task.registers, in: tx)
     case .count(let name):
@@ -194,10 +200,20 @@ public struct BackfillRun: Sendable {
     return derived
   }
 
+  /// What was declared may be read when a backfill of all patients has filled it.
+  private func noteFilled(by run: Run) async throws {
+    let names = store.catalog.names.filter(task.includes)
+    try await store.noteFilled(
+      names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
+  }
+
   /// A worker whose program makes partitions does so before it looks which are empty.
   private func makePartitions() async throws {
     try await store.pool.withConnection { connection in
-      guard let span = try await Partitions.usual(task.span, on: connection) else { return }
+      // Rows that are there have their partitions.
+      guard task.columns == nil,
+        let span = try await Partitions.usual(task.span, on: connection)
+      else { return }
       try await Partitions(store.catalog).ensure(span, on: connection)
     }
   }

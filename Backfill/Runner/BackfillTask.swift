@@ -10,6 +10,8 @@ public struct BackfillTask: RunTask, Hashable, Sendable {
   public var to: Period
   /// Names of rollups; empty for all.
   public var only: [String] = []
+  /// Fills only these columns of the one rollup, in rows that are there; nil for rows and all columns.
+  public var columns: [String]?
   /// Only patients who are assigned to facilities of these regions, or one patient.
   public var state: String?
   public var district: String?
@@ -39,6 +41,11 @@ public struct BackfillTask: RunTask, Hashable, Sendable {
 
   var rollups: [MostRecent] { Rollups.catalog.mostRecent.filter { includes($0.name) } }
   var registers: [Register] { Rollups.catalog.registers.filter { includes($0.name) } }
+  /// The rollup whose ``columns`` are filled, and which those are.
+  var filling: (MostRecent, [Column])? {
+    guard let columns, let rollup = rollups.first else { return nil }
+    return (rollup, rollup.payload.filter { columns.contains($0.name.name) })
+  }
   /// Counts are of all patients; one patient or facility more or less shows in the rest.
   var counts: [PeriodCount] { isWhole ? Rollups.catalog.counts.filter { includes($0.name) } : [] }
 }
@@ -52,12 +59,13 @@ extension BackfillTask: CustomStringConvertible {
       ("patient", patient?.uuidString.lowercased()),
     ]
     let narrowed = regions.compactMap { name, value in value.map { "\(name) \($0)" } }
-    return (["\(span)"] + only + narrowed).joined(separator: ", ")
+    let filled = columns.map { ["columns \($0.joined(separator: " "))"] } ?? []
+    return (["\(span)"] + only + filled + narrowed).joined(separator: ", ")
   }
 
   /// Whether a period is in its span.
   public func includes(_ period: Period) -> Bool {
-    span.widened(to: period.type).periods(of: period.type).contains(period)
+    span.periods(of: period.type).contains(period)
   }
 }
 
@@ -83,7 +91,7 @@ struct BackfillScope: Sendable {
         ORDER BY 1
         """,
       binds: [
-        Bind(facilities), Bind(CalendarDay(task.from.first(.quarter).start)),
+        Bind(facilities), Bind(CalendarDay(task.span.bounds(of: [.quarter]).from)),
         Bind(CalendarDay(task.to.end)),
       ])
     return try await pool.withConnection { connection in

@@ -54,6 +54,7 @@ public struct Failure: Error, Sendable {
     case let error as Period.Unreadable: self = .usage(error.description)
     case let error as UnknownRegion: self = .usage(error.description)
     case let error as DeploymentError: self = .init(error)
+    case let error as SchemaPlan.Refusal: self = .usage(error.description)
     case let error as Closing.Refusal: self = Failure(code: 77, error.description)
     case let error as PostgresError: self = .init(error, database: database)
     case let error as CocoaError:
@@ -65,7 +66,7 @@ public struct Failure: Error, Sendable {
 
   private init(_ error: DeploymentError) {
     switch error {
-    case .notMigrated: self = .unavailable(error.description)
+    case .notMigrated, .busy: self = .unavailable(error.description)
     case .unknownTimeZone, .timeZoneIsSet: self = .usage(error.description)
     case .changedMigration, .unknownMigration: self = .data(error.description)
     }

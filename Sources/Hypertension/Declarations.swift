@@ -24,13 +24,27 @@ public enum Tables {
     public static let facilityID = Column("facility_id", .uuid)
     public static let systolic = Column("systolic", .integer)
     public static let diastolic = Column("diastolic", .integer)
+    public static let heartRate = Column("heart_rate", .integer)
     public static let recordedAt = Column("recorded_at", .timestamptz)
     public static let deletedAt = Column("deleted_at", .timestamptz)
 
     public static let source = Source(
       "blood pressure", code: "B", table: "blood_pressures", subject: Column("patient_id", .uuid),
       id: Column("id", .uuid), time: recordedAt,
-      values: [facilityID, systolic, diastolic, deletedAt],
+      values: [facilityID, systolic, diastolic, heartRate, deletedAt],
+      exists: .isNull(deletedAt), updatedAt: Column("updated_at", .timestamptz))
+  }
+
+  public enum BloodSugars {
+    public static let facilityID = Column("facility_id", .uuid)
+    public static let value = Column("value", .numeric)
+    public static let type = Column("type", .text)
+    public static let recordedAt = Column("recorded_at", .timestamptz)
+    public static let deletedAt = Column("deleted_at", .timestamptz)
+
+    public static let source = Source(
+      "blood sugar", code: "S", table: "blood_sugars", subject: Column("patient_id", .uuid),
+      id: Column("id", .uuid), time: recordedAt, values: [facilityID, value, type, deletedAt],
       exists: .isNull(deletedAt), updatedAt: Column("updated_at", .timestamptz))
   }
 
@@ -55,14 +69,14 @@ public enum Rollups {
     id: Column("blood_pressure_id", .uuid), time: "recorded_at",
     keeping: [
       Tables.BloodPressures.systolic, Tables.BloodPressures.diastolic,
-      Column("blood_pressure_facility_id", .uuid),
+      Column("blood_pressure_facility_id", .uuid), Tables.BloodPressures.heartRate,
     ],
     from: [
       .init(
         Tables.BloodPressures.source,
         [
           Tables.BloodPressures.systolic, Tables.BloodPressures.diastolic,
-          Tables.BloodPressures.facilityID,
+          Tables.BloodPressures.facilityID, Tables.BloodPressures.heartRate,
         ])
     ], selectedBy: Tables.Patients.assignedFacilityID)
 
@@ -74,6 +88,20 @@ public enum Rollups {
     from: [
       .init(Tables.BloodPressures.source, [Tables.BloodPressures.facilityID]),
       .init(Tables.Visits.source, [Tables.Visits.facilityID]),
+    ], selectedBy: Tables.Patients.assignedFacilityID)
+
+  /// The most recent blood sugar of each patient in each month and quarter, of whatever type: mg/dL, of the type `hba1c`
+  /// per cent.
+  public static let bloodSugar = MostRecent(
+    "blood-sugar", table: "rollup.blood_sugar_rollups", per: Tables.Patients.subject,
+    id: Column("blood_sugar_id", .uuid), time: "recorded_at",
+    keeping: [
+      Tables.BloodSugars.value, Tables.BloodSugars.type, Column("blood_sugar_facility_id", .uuid),
+    ],
+    from: [
+      .init(
+        Tables.BloodSugars.source,
+        [Tables.BloodSugars.value, Tables.BloodSugars.type, Tables.BloodSugars.facilityID])
     ], selectedBy: Tables.Patients.assignedFacilityID)
 
   /// Who counts in the indicators: "hypertensive patients that are not deleted; nobody else" (INDICATORS.md).
@@ -97,6 +125,6 @@ public enum Rollups {
     selectedBy: [Tables.Patients.assignedFacilityID, Tables.Patients.registrationFacilityID])
 
   public static let catalog = Catalog(
-    subject: Tables.Patients.subject, mostRecent: [bloodPressure, visits],
+    subject: Tables.Patients.subject, mostRecent: [bloodPressure, visits, bloodSugar],
     counts: [registrations], registers: [patients])
 }

@@ -32,7 +32,7 @@ enum Pressure: String, Sendable {
   }
 
   /// Foundation does not tell: it reads as much as it understands, and takes `120/80` for 120.
-  private static func isNumber(_ text: String) -> Bool {
+  static func isNumber(_ text: String) -> Bool {
     var scan = TextScanner(text)
     _ = scan.take(anyOf: "+", "-")
     guard scan.digits() != nil else { return false }

@@ -5,9 +5,10 @@ import Import
 /// `rollup import csv`.
 struct ImportCSV: Command {
   static let configuration = CommandConfiguration(
-    commandName: "csv", abstract: "Import CSV files of facilities, patients, readings and visits.",
+    commandName: "csv",
+    abstract: "Import CSV files of facilities, patients, readings, blood sugars and visits.",
     discussion: """
-      Any of the four, plain or .gz, each with a header. '--template .' writes examples to begin from. A row that is \
+      Any of the five, plain or .gz, each with a header. '--template .' writes examples to begin from. A row that is \
       stored already becomes as the file has it; running the import again changes nothing.
       """)
 
@@ -17,6 +18,7 @@ struct ImportCSV: Command {
   @Option(help: "The facilities.", completion: .file()) var facilities: String?
   @Option(help: "The patients.", completion: .file()) var patients: String?
   @Option(help: "The blood-pressure readings.", completion: .file()) var readings: String?
+  @Option(help: "The blood sugars.", completion: .file()) var bloodSugars: String?
   @Option(help: "The visits without a reading.", completion: .file()) var visits: String?
 
   @Option(
@@ -27,14 +29,17 @@ struct ImportCSV: Command {
   var databaseDescription: String? { database.described }
 
   private var files: [CSVKind: String] {
-    [.facilities: facilities, .patients: patients, .readings: readings, .visits: visits]
-      .compactMapValues { $0 }
+    [
+      .facilities: facilities, .patients: patients, .readings: readings,
+      .bloodSugars: bloodSugars, .visits: visits,
+    ]
+    .compactMapValues { $0 }
   }
 
   func validate() throws {
     if files.isEmpty, template == nil {
       throw ValidationError(
-        "no file given: expected at least one of --facilities, --patients, --readings and --visits, for example "
+        "no file given: expected at least one of --facilities, --patients, --readings, --blood-sugars and --visits, for example "
           + "rollup import csv --readings readings.csv")
     }
     if !files.isEmpty, template != nil {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Commands
 import Hypertension
+import Postgres
 import RollupStore
 
 /// `rollup migrate`: brings the database to what this program expects.
@@ -9,11 +10,22 @@ struct MigrateCommand: Command {
     commandName: "migrate",
     abstract: "Create or update the tables; set the reporting time zone.",
     discussion: """
-      Applies the numbered migrations in order, once each, then makes the tables and partitions of the rollups. Safe to \
-      run again, and from two places at once. The time zone is set once: it decides which month a reading is in.
+      Applies the numbered migrations in order, once each, then brings the tables of the rollups to what is declared. \
+      Writers go on: each step waits for a lock for a moment only, and is tried again. Safe to run again, and from two \
+      places at once; one that is killed is gone on with. '--plan' prints the SQL instead. docs/schema-changes.md has \
+      examples. The time zone is set once: it decides which month a reading is in.
       """)
 
   @OptionGroup var database: DatabaseOptions
+
+  @Flag(help: "Print the SQL that would be executed, in order, and change nothing.")
+  var plan = false
+
+  @Flag(
+    help:
+      "Also drop columns, period types and rollups that are declared no more, as far as no edition rests on them."
+  )
+  var drop = false
 
   @Option(help: "The reporting time zone, an IANA name such as Asia/Kolkata. Default: UTC.")
   var timeZone: String?
@@ -37,11 +49,17 @@ struct MigrateCommand: Command {
       guard let days, !(0...3650).contains(days) else { continue }
       throw ValidationError("\(name) \(days): expected a number of days from 0 to 3650, such as 15")
     }
+    if plan, grace != nil || monthGrace != nil || quarterGrace != nil {
+      throw ValidationError("--plan changes nothing: leave the grace out")
+    }
   }
 
   func execute() async throws {
     let pool = try await database.pool()
-    let outcome = try await Migrator.programme.run(pool, timeZone: timeZone)
+    if plan { return try await printPlan(pool) }
+    let outcome = try await Migrator.programme.run(
+      pool, timeZone: timeZone, dropping: drop,
+      report: { step in if !step.hasPrefix("make the partition") { Terminal.say(step) } })
     let (month, quarter) = (monthGrace ?? grace, quarterGrace ?? grace)
     if month != nil || quarter != nil {
       let kept = try await Deployment.set(month: month, quarter: quarter, on: pool)
@@ -56,7 +74,7 @@ struct MigrateCommand: Command {
           \(outcome.missingRoles.joined(separator: "\n  "))
         """)
     }
-    for name in outcome.applied { Terminal.say("applied \(name)") }
+    for remark in outcome.remarks { Terminal.say(remark) }
     if outcome.partitions > 0 { Terminal.say("made \(outcome.partitions) partitions") }
     Terminal.say("the database is up to date; reporting time zone \(outcome.timeZone)")
     if timeZone == nil, outcome.timeZone == "UTC", outcome.applied.contains("0002_deployment") {
@@ -64,6 +82,13 @@ struct MigrateCommand: Command {
         "(UTC because no --time-zone was given; it can be changed as long as nothing has been recorded)"
       )
     }
+    await pool.close()
+  }
+
+  private func printPlan(_ pool: Pool) async throws {
+    let plan = try await Migrator.programme.plan(pool, timeZone: timeZone, dropping: drop)
+    Terminal.print(plan.description)
+    for remark in plan.remarks { Terminal.say(remark) }
     await pool.close()
   }
 }

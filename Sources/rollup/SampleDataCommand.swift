@@ -70,6 +70,7 @@ struct SampleDataCommand: Command {
     }
     try await connection.script(SampleProgramme.forget)
     // The planner should know the tables before a backfill or a report asks.
-    try await connection.script("ANALYZE facilities, patients, blood_pressures, visits")
+    try await connection.script(
+      "ANALYZE facilities, patients, blood_pressures, blood_sugars, visits")
   }
 }

@@ -11,12 +11,19 @@ struct StatusCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Show the deployment and its last runs: chunks, rates, workers, on whatever machine.",
-    discussion: "CSV of the runs on standard output, the latest first; the rest on standard error.")
+    discussion: """
+      CSV of the runs on standard output, the latest first; the rest on standard error. With --readiness, CSV of what may \
+      be read instead: each period type and each added column of the rollups, since when it is declared, and which days \
+      are filled.
+      """)
 
   @OptionGroup var database: DatabaseOptions
 
   @Option(help: "How many runs.")
   var runs = 10
+
+  @Flag(help: "List what may be read, instead of runs.")
+  var readiness = false
 
   var databaseDescription: String? { database.described }
 
@@ -31,14 +38,45 @@ struct StatusCommand: Command {
     let store = try await RollupStore(pool, Rollups.catalog)
     let editions = try await store.editions()
     let closed = Set(editions.map(\.edition.period))
-    let last = closed.max { ($0.end, $0.type.months) < ($1.end, $1.type.months) }
+    let last = closed.max { ($0.end, $0.type) < ($1.end, $1.type) }
     Terminal.say("reporting time zone \(store.timeZone)")
     Terminal.say(
       "\(closed.count.grouped) periods are closed"
         + (last.map { ", the last \($0)" } ?? "")
         + ", \(editions.filter { $0.edition.number > 1 }.count.grouped) restatements")
-    try await list(Runs(pool))
+    let records = try await store.readiness()
+    let unfilled = records.filter { !$0.isFilled }
+    for record in unfilled { Terminal.say(Self.advice(record)) }
+    if readiness { list(records) } else { try await list(Runs(pool)) }
     await pool.close()
+  }
+
+  /// `heart_rate of blood-pressure is declared since …, and not filled yet: rollup-backfill …`
+  private static func advice(_ record: ReadinessRecord) -> String {
+    let item = record.item
+    let columns = item.kind == .column ? " --columns \(item.name)" : ""
+    return "\(what(item)) of \(item.rollup) may not be read yet, declared \(record.since): "
+      + "'rollup-backfill --from 2018-01 --only \(item.rollup)\(columns)' fills it"
+  }
+
+  private static func what(_ item: ReadinessItem) -> String {
+    item.kind == .column ? item.name : PeriodType(code: item.name)?.plural ?? item.name
+  }
+
+  private func list(_ records: [ReadinessRecord]) {
+    Terminal.print(
+      record: [
+        "rollup", "what", "name", "declared_at", "readable", "from", "to", "filled_at", "run",
+      ])
+    for record in records {
+      Terminal.print(
+        record: [
+          record.item.rollup, record.item.kind.rawValue, Self.what(record.item),
+          "\(record.since)", record.isFilled ? "yes" : "no",
+          record.from.map { "\($0)" } ?? "", record.to.map { "\($0)" } ?? "",
+          record.filledAt.map { "\($0)" } ?? "", record.run.map(String.init) ?? "",
+        ])
+    }
   }
 
   private func list(_ runs: Runs) async throws {

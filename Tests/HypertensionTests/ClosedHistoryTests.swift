@@ -271,6 +271,7 @@ struct LedgerAudit {
       #expect(stands == (now[key] != nil), "\(seed): \(key) \(entries.map(\.effect))")
     }
     try await compare(atClosing, unknown, "blood_pressure_id", Rollups.bloodPressure, ["B"], seed)
+    try await compare(atClosing, unknown, "blood_sugar_id", Rollups.bloodSugar, ["S"], seed)
     try await compare(atClosing, unknown, "visit_id", Rollups.visits, ["B", "V"], seed)
     return isWhole
   }
@@ -313,6 +314,7 @@ struct LedgerAudit {
         SELECT e.source, e.patient_id, e.id::text, c.period_type::text, c.period_start, e.at
         FROM (
           SELECT 'B' AS source, patient_id, id, recorded_at AS at FROM blood_pressures WHERE deleted_at IS NULL
+          UNION ALL SELECT 'S', patient_id, id, recorded_at FROM blood_sugars WHERE deleted_at IS NULL
           UNION ALL SELECT 'V', patient_id, id, visited_at FROM visits WHERE deleted_at IS NULL
         ) AS e
         JOIN patients AS k ON k.id = e.patient_id AND k.deleted_at IS NULL

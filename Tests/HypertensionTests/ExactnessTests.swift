@@ -153,9 +153,9 @@ enum PlainQuery {
       "date_trunc('\(unit)', at AT TIME ZONE '\(zone)')::date"
     }
     let readings =
-      "SELECT patient_id, id, recorded_at AS at, 'B' AS source, facility_id, systolic, diastolic FROM blood_pressures WHERE deleted_at IS NULL"
+      "SELECT patient_id, id, recorded_at AS at, 'B' AS source, facility_id, systolic, diastolic, heart_rate FROM blood_pressures WHERE deleted_at IS NULL"
     let visits =
-      "SELECT patient_id, id, visited_at AS at, 'V' AS source, facility_id, NULL::int, NULL::int FROM visits WHERE deleted_at IS NULL"
+      "SELECT patient_id, id, visited_at AS at, 'V' AS source, facility_id, NULL::int, NULL::int, NULL::int FROM visits WHERE deleted_at IS NULL"
     func plain(_ events: String, _ type: String, _ unit: String, _ columns: String) -> String {
       """
       (SELECT DISTINCT ON (patient_id, \(period(unit))) '\(type)', patient_id, \(period(unit)), at, e.id, \(columns),
@@ -172,10 +172,22 @@ enum PlainQuery {
       (
         "blood-pressure",
         (
-          both(readings, "systolic, diastolic, facility_id"),
+          both(readings, "systolic, diastolic, heart_rate, facility_id"),
           """
-          SELECT period_type::text, patient_id, period_start, recorded_at, blood_pressure_id, systolic, diastolic,
+          SELECT period_type::text, patient_id, period_start, recorded_at, blood_pressure_id, systolic, diastolic, heart_rate,
             blood_pressure_facility_id, registration_facility_id, assigned_facility_id FROM rollup.blood_pressure_rollups
+          """
+        )
+      ),
+      (
+        "blood-sugar",
+        (
+          both(
+            "SELECT patient_id, id, recorded_at AS at, 'S' AS source, facility_id, value, type FROM blood_sugars WHERE deleted_at IS NULL",
+            "value, type, facility_id"),
+          """
+          SELECT period_type::text, patient_id, period_start, recorded_at, blood_sugar_id, value, type,
+            blood_sugar_facility_id, registration_facility_id, assigned_facility_id FROM rollup.blood_sugar_rollups
           """
         )
       ),

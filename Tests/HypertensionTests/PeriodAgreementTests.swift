@@ -48,27 +48,47 @@ import Testing
   }
 
   private func agree(_ seconds: [Int], _ zone: TimeZone) async throws {
+    // Written here by hand, otherwise than the library has it.
     let rows = try await TestDatabase.current.pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT s, date_trunc('month', t)::date, date_trunc('quarter', t)::date
+        SELECT s, date_trunc('month', t)::date, date_trunc('quarter', t)::date,
+          t::date - (extract(isodow FROM t)::integer - 1),
+          make_date(extract(year FROM t)::integer, CASE WHEN extract(month FROM t) <= 6 THEN 1 ELSE 7 END, 1),
+          to_char(t, 'IYYY-"W"IW'), to_char(t, 'YYYY') || CASE WHEN extract(month FROM t) <= 6 THEN 'H1' ELSE 'H2' END,
+          'FY' || to_char(t - interval '3 months', 'YYYY"Q"Q')
         FROM (SELECT s, to_timestamp(s) AT TIME ZONE \(zone.identifier) AS t FROM unnest(\(seconds.map(Int64.init))) AS s) AS i
-        """
-      ).map { try $0.decode((Int64, CalendarDay, CalendarDay).self) }
+        """)
     }
     #expect(rows.count == seconds.count)
-    for (second, month, quarter) in rows {
+    for row in rows {
+      let second = try row.decode(0, as: Int64.self)
       let instant = Date(timeIntervalSince1970: Double(second))
-      for (type, start) in [(PeriodType.month, month), (.quarter, quarter)] {
-        let period = Period(type, containing: CalendarDate(start))
-        #expect(period.start == CalendarDate(start), "\(zone.identifier), second \(second)")
+      func day(_ place: Int) throws -> CalendarDate {
+        CalendarDate(try row.decode(place, as: CalendarDay.self))
+      }
+      let starts: [(PeriodType, CalendarDate)] = [
+        (.month, try day(1)), (.quarter, try day(2)), (.week, try day(3)), (.halfYear, try day(4)),
+        (.financialQuarter, try day(2)),
+      ]
+      for (type, start) in starts {
+        let period = Period(type, containing: start)
+        #expect(period.start == start, "\(zone.identifier), second \(second)")
         #expect(
           period.contains(instant, in: zone), "\(zone.identifier), second \(second): \(period)")
         #expect(
           !period.advanced(by: 1).contains(instant, in: zone)
             && !period.advanced(by: -1).contains(instant, in: zone),
           "\(zone.identifier), second \(second): beside \(period)")
+        #expect(period.contains(start) && period.contains(period.lastDay))
       }
+      #expect("\(Period(.week, containing: try day(3)))" == (try row.decode(5, as: String.self)))
+      #expect(
+        "\(Period(.halfYear, containing: try day(4)))" == (try row.decode(6, as: String.self)))
+      // PostgreSQL has a year 1 BC where the financial year is called 0000.
+      let named = try row.decode(7, as: String.self)
+      let financial = Period(.financialQuarter, containing: try day(2))
+      #expect("\(financial)" == named || financial.year == 0)
     }
   }
 }

@@ -39,13 +39,16 @@ struct RandomHistory {
   private mutating func operate(_ number: Int) async throws {
     let (patient, other, row) = (pick(patients), pick(patients), pick(rows))
     switch number {
-    case 0..<24: try await store.record(reading())
+    case 0..<20: try await store.record(reading())
+    case 20..<24: try await store.record(sugar())
     case 24..<32: try await store.record(visit())
     case 32..<38: _ = try await store.update(reading())
     case 38..<42: try await store.record((0..<5).map { _ in reading() })
-    case 42..<44: try await store.record((0..<5).map { _ in visit() })
+    case 42: try await store.record((0..<5).map { _ in visit() })
+    case 43: try await store.record((0..<5).map { _ in sugar() })
     case 44..<52: try await store.delete(Reading.self, row, of: patient)
-    case 52..<55: try await store.delete(Visit.self, row, of: patient)
+    case 52..<54: try await store.delete(Visit.self, row, of: patient)
+    case 54: try await store.delete(BloodSugar.self, row, of: patient)
     case 55..<60: try await store.restore(Reading.self, row, of: patient)
     case 60..<64: try await store.destroy(Reading.self, row, of: patient)
     case 64..<66: try await store.destroy(Visit.self, row, of: patient)
@@ -82,8 +85,17 @@ struct RandomHistory {
       id: pick(rows), patientID: pick(patients), facilityID: pick(facilities),
       systolic: Int.random(in: 100..<180, using: &random),
       diastolic: Int.random(in: 60..<110, using: &random),
+      heartRate: Int.random(in: 0..<3, using: &random) == 0
+        ? nil : Int.random(in: 50..<110, using: &random),
       recordedAt: instant(),
       deletedAt: Int.random(in: 0..<12, using: &random) == 0 ? Date(timeIntervalSince1970: 1) : nil)
+  }
+
+  private mutating func sugar() -> BloodSugar {
+    BloodSugar(
+      id: pick(rows), patientID: pick(patients), facilityID: pick(facilities),
+      value: Double(Int.random(in: 40..<160, using: &random)) / 8,
+      kind: pick(BloodSugar.Kind.allCases), recordedAt: instant())
   }
 
   private mutating func visit() -> Visit {

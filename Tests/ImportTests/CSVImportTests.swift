@@ -7,11 +7,11 @@ import Testing
   @Test func theTemplateImportsAndAgainChangesNothing() async throws {
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
-        #expect(try CSVImport.writeTemplates(to: folder.path).count == 4)
+        #expect(try CSVImport.writeTemplates(to: folder.path).count == 5)
         let files = Dictionary(
           uniqueKeysWithValues: CSVKind.allCases.map { ($0, $0.rawValue + ".csv") })
         let report = try await folder.importCSV(files, store)
-        #expect(report.written == 8)
+        #expect(report.written == 10)
         #expect(report.rejected == 0)
         #expect(try await folder.importCSV(files, store).written == 0)
         // A time without an offset is local; no facility is the assigned one.

@@ -7,8 +7,12 @@ import Testing
   @Test func everyPeriodIsReadAsItIsPrinted() throws {
     for year in [1, 16, 999, 1582, 1900, 2024, 9999] {
       for type in PeriodType.allCases {
-        for index in 1...type.perYear {
-          let period = try #require(Period(type, year: year, index: index))
+        for index in 1...type.mostPerYear {
+          // Not every year has a 53rd week; the year 10000 is not reached.
+          guard let period = Period(type, year: year, index: index) else {
+            #expect(type == .week && index == 53 || type == .financialQuarter && year == 9999)
+            continue
+          }
           #expect(try Period(parsing: period.description) == period)
           #expect(period.year == year && period.index == index)
         }
@@ -31,8 +35,10 @@ import Testing
 
   @Test func periodsOfAYearFollowEachOtherWithoutGaps() throws {
     for type in PeriodType.allCases {
-      var period = try #require(Period(type, year: 1, index: 1))
-      let last = try #require(Period(type, year: 9999, index: type.perYear))
+      let (first, end) = (PeriodSpan.all.first.start, PeriodSpan.all.last.lastDay)
+      var period = Period(type, containing: first)
+      let last = Period(type, containing: end)
+      #expect(period.start == first)
       while period < last {
         let next = period.advanced(by: 1)
         #expect(period.end == next.start)

@@ -39,8 +39,7 @@ import Testing
         ), in_weight_rollups AS (
           INSERT INTO rollup.weight_rollups AS r (person_nr, period_type, period_start, taken_at, weight_nr, kg, home, year, period_name)
           SELECT d.*, extract(year FROM d.period_start)::integer,
-            CASE d.period_type WHEN 'M' THEN to_char(d.period_start, 'YYYY-MM')
-              ELSE to_char(d.period_start, 'YYYY"Q"Q') END
+            CASE d.period_type WHEN 'M' THEN to_char(d.period_start, 'YYYY-MM') END
           FROM (
             SELECT e.person_nr, p.period_type, p.period_start, e.taken_at, e.weight_nr, e.kg, k.home
             FROM (

@@ -15,6 +15,11 @@ public struct TestDatabase: Sendable {
     return assigned
   }
 
+  public init(url: String, pool: Pool) {
+    self.url = url
+    self.pool = pool
+  }
+
   @TaskLocal static var assigned: TestDatabase?
 
   /// A connection besides those of the pool; to be closed by whoever asked for it.

@@ -61,7 +61,7 @@ struct CareStates: Sendable {
       """
       SELECT v.patient_id, \(e.year.contains(period)) AS in_year, \(e.recent.contains(period)) AS in_recent,
             \(e.cohortWindow.contains(period)) AS in_cohort_window, \(e.period.contains(period)) AS in_period
-          FROM (\(Rollups.visits.rows(of: period, isClosed: closed.contains(period)))) AS v
+          FROM (\(Rollups.visits.rows(of: period, isClosed: closed.contains(period), reading: []))) AS v
           WHERE true\(only("v"))
       """
     }.joined(separator: "\n    UNION ALL\n    ")
@@ -72,13 +72,17 @@ struct CareStates: Sendable {
     distinct(evaluation.recent + [evaluation.period] + evaluation.cohortWindow)
   }
 
+  private static let pressures = [
+    Tables.BloodPressures.systolic, Tables.BloodPressures.diastolic,
+  ]
+
   /// Each of those periods' readings, joined to the patients.
   private var readings: String {
     readingPeriods.map { period in
       """
       LEFT JOIN (
             SELECT b.patient_id, b.systolic, b.diastolic
-            FROM (\(Rollups.bloodPressure.rows(of: period, isClosed: closed.contains(period)))) AS b
+            FROM (\(Rollups.bloodPressure.rows(of: period, isClosed: closed.contains(period), reading: Self.pressures))) AS b
             WHERE true\(only("b"))
           ) AS \(alias(period)) ON \(alias(period)).patient_id = p.patient_id
       """

@@ -47,7 +47,8 @@ public struct LateArrivals: Sendable {
     public let row: String
     public let period: Period
     public let occurredAt: Timestamp?
-    /// The event that the blood-pressure row, or of a visit the visits row, holds in the closed period.
+    /// The event that the blood-pressure row, or of a visit the visits row, of a blood sugar the blood-sugar row, holds in
+    /// the closed period.
     public let published: String?
     /// The event that it would hold now.
     public let now: String?
@@ -76,7 +77,7 @@ public struct LateArrivals: Sendable {
       GROUP BY 1, 2, 5
       """
     let events = """
-      SELECT l.period_type::text, l.period_start, CASE l.source WHEN 'B' THEN 'reading' ELSE 'visit' END, l.change, l.effect,
+      SELECT l.period_type::text, l.period_start, \(Self.kind), l.change, l.effect,
         count(*), count(DISTINCT l.subject_id), min(l.arrived_at), max(l.arrived_at)
       FROM \(Ledger.table) AS l
       \(place("l.subject_id"))
@@ -118,16 +119,17 @@ public struct LateArrivals: Sendable {
     }
     func held(_ late: Bool) -> String {
       func table(_ rollup: MostRecent) -> String { "\(late ? rollup.late : rollup.table)" }
-      let (reading, visit) = (Rollups.bloodPressure, Rollups.visits)
+      let (reading, sugar, visit) = (Rollups.bloodPressure, Rollups.bloodSugar, Rollups.visits)
       return """
-        CASE l.source WHEN 'B' THEN \(row(reading, table(reading))) ELSE \(row(visit, table(visit))) END
+        CASE l.source WHEN 'B' THEN \(row(reading, table(reading))) WHEN 'S' THEN \(row(sugar, table(sugar)))
+          ELSE \(row(visit, table(visit))) END
         """
     }
     var after: Int64 = 0
     while true {
       let query = Query(
         text: """
-          SELECT l.number, l.arrived_at, l.change, l.effect, CASE l.source WHEN 'B' THEN 'reading' ELSE 'visit' END,
+          SELECT l.number, l.arrived_at, l.change, l.effect, \(Self.kind),
             l.subject_id, l.row_id, l.period_type::text, l.period_start, l.occurred_at, \(held(false)), \(held(true))
           FROM \(Ledger.table) AS l
           \(place("l.subject_id"))
@@ -158,6 +160,10 @@ public struct LateArrivals: Sendable {
   }
 
   // MARK: Parts
+
+  /// How an event's source is called.
+  private static let kind =
+    "CASE l.source WHEN 'B' THEN 'reading' WHEN 'S' THEN 'blood sugar' ELSE 'visit' END"
 
   /// Where a patient is cared for today, as `f`.
   private func place(_ patient: String) -> String {

@@ -2,7 +2,7 @@ import Foundation
 import Postgres
 import RollupStore
 
-/// Imports CSV files of facilities, patients, readings and visits, any of them. `docs/import.md`
+/// Imports CSV files of facilities, patients, readings, blood sugars and visits, any of them. `docs/import.md`
 /// has their columns.
 public struct CSVImport: Sendable {
   private let intake: Intake

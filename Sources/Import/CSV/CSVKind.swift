@@ -1,7 +1,11 @@
-/// The four CSV files that are imported: their columns, what a value must be, and an example for
+import Hypertension
+
+/// The CSV files that are imported: their columns, what a value must be, and an example for
 /// the template.
 public enum CSVKind: String, CaseIterable, Sendable {
-  case facilities, patients, readings, visits
+  case facilities, patients, readings
+  case bloodSugars = "blood_sugars"
+  case visits
 
   /// A column of one of the files.
   public struct Column: Sendable {
@@ -21,6 +25,9 @@ public enum CSVKind: String, CaseIterable, Sendable {
   enum Value: Sendable {
     case text, time, boolean
     case pressure(Pressure)
+    case measure(Measure)
+    /// One of some words.
+    case word([String])
   }
 
   /// In the order of the template.
@@ -50,7 +57,20 @@ public enum CSVKind: String, CaseIterable, Sendable {
         Column("facility_id", .text, "F001", ""),
         Column("systolic", .pressure(.systolic), required: true, "148", "132"),
         Column("diastolic", .pressure(.diastolic), required: true, "92", "84"),
+        Column("heart_rate", .measure(.heartRate), "72", ""),
         Column("recorded_at", .time, "2024-01-15T09:35:00+05:30", "2024-02-14 10:05"),
+        Column("deleted_at", .time, "", ""),
+      ]
+    case .bloodSugars:
+      [
+        Column("id", .text, required: true, "S001", "S002"),
+        Column("patient_id", .text, required: true, "P001", "P002"),
+        Column("facility_id", .text, "F001", ""),
+        Column("value", .measure(.bloodSugar), required: true, "126", "6.8"),
+        Column(
+          "type", .word(BloodSugar.Kind.allCases.map(\.rawValue)), required: true, "fasting",
+          "hba1c"),
+        Column("recorded_at", .time, "2024-01-15T09:40:00+05:30", "2024-02-14"),
         Column("deleted_at", .time, "", ""),
       ]
     case .visits:
@@ -94,6 +114,8 @@ extension CSVKind.Value {
       default: nil
       }
     case .pressure(let pressure): pressure.whole(text).map(String.init)
+    case .measure(let measure): measure.canonical(text)
+    case .word(let words): words.first { $0 == text.lowercased() }
     }
   }
 
@@ -103,6 +125,8 @@ extension CSVKind.Value {
     case .time: TimeText.expected
     case .boolean: "expected true or false"
     case .pressure(let pressure): pressure.expected
+    case .measure(let measure): measure.expected
+    case .word(let words): "expected \(words.joined(separator: ", "))"
     }
   }
 }

@@ -2,7 +2,7 @@
 enum CSVTables {
   static let create = """
     DROP TABLE IF EXISTS pg_temp.raw_facilities, pg_temp.raw_patients, pg_temp.raw_readings,
-      pg_temp.raw_visits;
+      pg_temp.raw_blood_sugars, pg_temp.raw_visits;
     CREATE TEMPORARY TABLE raw_facilities (
       file int, line bigint, id text, name text, state text, district text, block text, size text);
     CREATE TEMPORARY TABLE raw_patients (
@@ -10,7 +10,10 @@ enum CSVTables {
       assigned_facility_id text, hypertensive boolean, died_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE raw_readings (
       file int, line bigint, id text, patient_id text, facility_id text, systolic int,
-      diastolic int, recorded_at timestamptz, deleted_at timestamptz);
+      diastolic int, heart_rate int, recorded_at timestamptz, deleted_at timestamptz);
+    CREATE TEMPORARY TABLE raw_blood_sugars (
+      file int, line bigint, id text, patient_id text, facility_id text, value numeric, type text,
+      recorded_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE raw_visits (
       file int, line bigint, id text, patient_id text, facility_id text, visited_at timestamptz,
       deleted_at timestamptz);
@@ -19,7 +22,8 @@ enum CSVTables {
   /// Run in this order.
   static let resolve = [
     facilities, patients,
-    rows("readings", "Reading", "systolic, diastolic, recorded_at, deleted_at"),
+    rows("readings", "Reading", "systolic, diastolic, heart_rate, recorded_at, deleted_at"),
+    rows("blood_sugars", "BloodSugar", "value, type, recorded_at, deleted_at"),
     rows("visits", "Visit", "visited_at, deleted_at"),
   ]
 
@@ -68,7 +72,7 @@ enum CSVTables {
     ANALYZE ready_patients;
     """
 
-  /// Readings, or visits: without a facility they are at the patient's assigned one.
+  /// Readings, blood sugars or visits: without a facility they are at the patient's assigned one.
   private static func rows(_ table: String, _ kind: String, _ columns: String) -> String {
     """
     INSERT INTO import_rejects

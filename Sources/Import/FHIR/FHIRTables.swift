@@ -16,7 +16,7 @@ enum FHIRTables {
       deleted boolean);
     CREATE TEMPORARY TABLE raw_observations (
       file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz,
-      systolic int, diastolic int, deleted boolean);
+      systolic int, diastolic int, heart_rate int, deleted boolean);
     """
 
   /// Run in this order.
@@ -126,7 +126,8 @@ enum FHIRTables {
     """
 
   /// The encounter's facility, else the assigned one. A patient that is in no file and not stored
-  /// may still arrive. A deleted reading without values is the stored one.
+  /// may still arrive. A deleted reading without values is the stored one. A heart rate that the resource does not say is
+  /// the stored one: most exports have it in an Observation of its own.
   private static let readings = """
     CREATE TEMPORARY TABLE observations AS
     SELECT o.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
@@ -135,7 +136,7 @@ enum FHIRTables {
       SELECT DISTINCT ON (1) pg_temp.import_id('Observation', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id,
         pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at, systolic, diastolic,
-        deleted, file, line, id AS text_id
+        heart_rate, deleted, file, line, id AS text_id
       FROM raw_observations
       ORDER BY 1, file DESC, line DESC
     ) AS o
@@ -155,12 +156,13 @@ enum FHIRTables {
       END
     FROM observations
     WHERE is_astray OR systolic IS NULL;
-    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, recorded_at,
-      deleted_at)
+    INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, heart_rate,
+      recorded_at, deleted_at)
     SELECT o.patient_id, o.id,
       coalesce(o.facility_id, p.assigned_facility_id, k.assigned_facility_id),
-      o.systolic, o.diastolic, o.recorded_at, \(deletedAt("o.recorded_at"))
+      o.systolic, o.diastolic, coalesce(o.heart_rate, b.heart_rate), o.recorded_at, \(deletedAt("o.recorded_at"))
     FROM observations AS o
+    LEFT JOIN blood_pressures AS b ON (b.patient_id, b.id) = (o.patient_id, o.id)
     LEFT JOIN ready_patients AS p ON p.id = o.patient_id
     LEFT JOIN patients AS k ON k.id = o.patient_id
     WHERE NOT (o.is_astray OR o.systolic IS NULL)

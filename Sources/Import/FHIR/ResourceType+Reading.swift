@@ -47,7 +47,7 @@ extension ResourceType {
     let (systolic, diastolic) = try pressures(resource, mayBeMissing: isDeleted)
     return [
       resource.id, try patient(resource.subject), try encounter(resource.encounter),
-      try recordedAt(resource), systolic, diastolic, isDeleted ? "t" : "f",
+      try recordedAt(resource), systolic, diastolic, heartRate(resource), isDeleted ? "t" : "f",
     ]
   }
 
@@ -94,6 +94,13 @@ extension ResourceType {
       guard mayBeMissing else { throw reject }
       return (nil, nil)
     }
+  }
+
+  /// The component 8867-4, where a device gives it with the pressures; nil for what cannot be true.
+  private static func heartRate(_ resource: FHIR.Observation) -> String? {
+    let component = resource.component?.first { $0.code?.has(["8867-4"], of: loinc) == true }
+    guard let quantity = component?.valueQuantity, quantity.comparator == nil else { return nil }
+    return quantity.value.flatMap(Measure.heartRate.whole)
   }
 
   private static func pressure(

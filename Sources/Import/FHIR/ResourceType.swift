@@ -109,7 +109,8 @@ extension ResourceType: Rows {
       case .patient: "id, died_at"
       case .condition: "id, patient, encounter, recorded_at, retracted"
       case .encounter: "id, patient, started_at, facility, deleted"
-      case .observation: "id, patient, encounter, recorded_at, systolic, diastolic, deleted"
+      case .observation:
+        "id, patient, encounter, recorded_at, systolic, diastolic, heart_rate, deleted"
       }
     return "COPY raw_\(rawValue.lowercased())s (file, line, \(columns)) FROM STDIN"
   }

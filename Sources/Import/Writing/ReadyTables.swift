@@ -5,7 +5,7 @@ enum ReadyTables {
   /// itself.
   static let create = """
     DROP TABLE IF EXISTS pg_temp.import_rejects, pg_temp.ready_facilities, pg_temp.ready_patients,
-      pg_temp.ready_readings, pg_temp.ready_visits;
+      pg_temp.ready_readings, pg_temp.ready_blood_sugars, pg_temp.ready_visits;
     CREATE OR REPLACE FUNCTION pg_temp.import_id(kind text, id text) RETURNS uuid
     LANGUAGE sql IMMUTABLE AS $$
       SELECT CASE
@@ -23,7 +23,10 @@ enum ReadyTables {
       died_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE ready_readings (
       place bigint GENERATED ALWAYS AS IDENTITY, patient_id uuid, id uuid, facility_id uuid,
-      systolic int, diastolic int, recorded_at timestamptz, deleted_at timestamptz);
+      systolic int, diastolic int, heart_rate int, recorded_at timestamptz, deleted_at timestamptz);
+    CREATE TEMPORARY TABLE ready_blood_sugars (
+      place bigint GENERATED ALWAYS AS IDENTITY, patient_id uuid, id uuid, facility_id uuid,
+      value numeric, type text, recorded_at timestamptz, deleted_at timestamptz);
     CREATE TEMPORARY TABLE ready_visits (
       place bigint GENERATED ALWAYS AS IDENTITY, patient_id uuid, id uuid, facility_id uuid,
       visited_at timestamptz, deleted_at timestamptz);
@@ -32,7 +35,8 @@ enum ReadyTables {
   static let index = """
     CREATE INDEX ON ready_patients (place);
     CREATE INDEX ON ready_readings (place);
+    CREATE INDEX ON ready_blood_sugars (place);
     CREATE INDEX ON ready_visits (place);
-    ANALYZE ready_patients, ready_readings, ready_visits;
+    ANALYZE ready_patients, ready_readings, ready_blood_sugars, ready_visits;
     """
 }

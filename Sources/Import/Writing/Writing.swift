@@ -23,7 +23,12 @@ struct Writing {
         name: "readings",
         outcome: try await rows(
           Tables.BloodPressures.source, "ready_readings", "readings",
-          "patient_id, id, facility_id, systolic, diastolic, recorded_at, deleted_at")),
+          "patient_id, id, facility_id, systolic, diastolic, heart_rate, recorded_at, deleted_at")),
+      .init(
+        name: "blood sugars",
+        outcome: try await rows(
+          Tables.BloodSugars.source, "ready_blood_sugars", "blood sugars",
+          "patient_id, id, facility_id, value, type, recorded_at, deleted_at")),
       .init(
         name: "visits",
         outcome: try await rows(

@@ -4,6 +4,8 @@
 /// a place is over its lines in byte order (docs/digest.md).
 public struct EditionPart: Sendable {
   public let name: String
+  /// What is put on record of it.
+  public let record: RecordedPart
   let table: SQL
   let line: [SQL]
   let place: SQL
@@ -14,21 +16,25 @@ public struct EditionPart: Sendable {
 
   /// A table of published rows, with `period_type`, `period_start` and `edition`.
   public init(_ name: String, published table: TableName, columns: [Column], place: Column) {
-    self.name = name
-    self.table = "\(table)"
-    self.line = columns.map(Self.printed)
-    self.place = Self.text(place)
-    isByEdition = true
-    published = table
+    self.init(
+      RecordedPart(name: name, table: table, place: place, columns: columns), table,
+      isByEdition: true)
   }
 
-  init(_ name: String, table: SQL, line: [SQL], place: Column) {
-    self.name = name
-    self.table = table
-    self.line = line
-    self.place = Self.text(place)
-    isByEdition = false
-    published = nil
+  /// As it is on record, with the rows of a table.
+  init(_ record: RecordedPart, _ table: TableName, isByEdition: Bool = false) {
+    name = record.name
+    self.record = record
+    self.table = "\(table)"
+    line = record.columns.map(Self.printed)
+    place = Self.text(record.place)
+    self.isByEdition = isByEdition
+    published = isByEdition ? table : nil
+  }
+
+  /// The same part of an older edition, over what was on record then.
+  public func asOn(_ record: RecordedPart) -> EditionPart {
+    EditionPart(record, record.table, isByEdition: isByEdition)
   }
 
   static func printed(_ column: Column) -> SQL {
@@ -101,19 +107,31 @@ public struct EditionPart: Sendable {
   }
 }
 
-extension MostRecent {
-  /// The rows of a closed period; of an edition that was restated, the copy that was kept.
-  public func part(of period: Period, edition: Int?) -> EditionPart {
-    let table = edition.map { self.edition($0, of: period) } ?? partition(of: period)
-    return EditionPart(
-      name, table: "\(table)",
-      line: ([subjectID] + content).map(EditionPart.printed),
-      place: selectedBy ?? subjectID)
+extension PeriodTable {
+  /// The rows of a period, for the edition that is being made.
+  public func part(of period: Period) -> EditionPart {
+    let record = RecordedPart(name: name, table: table, place: place, columns: lineColumns)
+    return record.part(of: period, keptAs: nil)
+  }
+}
+
+extension RecordedPart {
+  /// The rollup's rows of a closed period.
+  /// - Parameter edition: a number of an edition that was restated: the copy that was kept.
+  public func part(of period: Period, keptAs edition: Int?) -> EditionPart {
+    EditionPart(self, rows(of: period, keptAs: edition))
   }
 
+  /// Where those rows are.
+  public func rows(of period: Period, keptAs edition: Int?) -> TableName {
+    edition.map { table.edition($0, of: period) } ?? table.partition(of: period)
+  }
+}
+
+extension MostRecent {
   /// Where the rows of an edition are kept once it is restated.
   public func edition(_ edition: Int, of period: Period) -> TableName {
-    partition(of: period).suffixed("_edition_\(edition)")
+    table.edition(edition, of: period)
   }
 }
 
@@ -123,18 +141,9 @@ extension MostRecent {
     Statement(
       "where the subjects of \(name) are",
       """
-      SELECT \(subjectID.of("r"))::text, coalesce(\((selectedBy ?? subjectID).of("r"))::text, '')
+      SELECT \(subjectID.of("r"))::text, coalesce(\(place.of("r"))::text, '')
       FROM \(partition(of: period)) AS r
       """)
-  }
-}
-
-extension PeriodCount {
-  /// The changes of a closed period; only of its last edition.
-  public func part(of period: Period) -> EditionPart {
-    EditionPart(
-      name, table: "\(partition(of: period))", line: [group, Self.change].map(EditionPart.printed),
-      place: group)
   }
 }
 

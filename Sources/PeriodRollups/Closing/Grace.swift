@@ -14,7 +14,7 @@ public struct Grace: Hashable, Sendable {
 
   /// The first day on which a period may be closed: 15 days after 30 June is 15 July, so 16 July with a grace of 15.
   public func closes(_ period: Period) -> CalendarDate {
-    let days = period.type == .month ? month : quarter
+    let days = period.type <= .month ? month : quarter
     return CalendarDate(daysSince1970: period.end.daysSince1970 + days)
   }
 
@@ -26,13 +26,17 @@ public struct Grace: Hashable, Sendable {
 
 /// Rules of closing that need no database.
 public enum Closing {
+  /// The types of periods that are closed: those that indicators are published for (INDICATORS.md). Rows of others are
+  /// always those that the sources have now.
+  public static let types: [PeriodType] = [.month, .quarter]
+
   /// Every month and quarter that lies wholly in a span, in the order in which they close: by their ends, months
   /// before their quarter.
   public static func ordered(in span: PeriodSpan) -> [Period] {
-    PeriodType.allCases.flatMap { type in
+    types.flatMap { type in
       span.periods(of: type).filter { span.contains($0) }
     }
-    .sorted { ($0.end, $0.type.months) < ($1.end, $1.type.months) }
+    .sorted { ($0.end, $0.type) < ($1.end, $1.type) }
   }
 
   /// Why a period cannot be closed.
@@ -46,6 +50,8 @@ public enum Closing {
     case open(Period)
     case noSuchEdition(Period, Int, last: Int)
     case noReason(Period)
+    /// Of a type that nothing is published for.
+    case staysOpen(Period)
   }
 
   /// Whether a period may be closed on a day.
@@ -53,6 +59,7 @@ public enum Closing {
   public static func check(
     _ period: Period, on today: CalendarDate, grace: Grace, early: Bool
   ) throws(Refusal) {
+    guard types.contains(period.type) else { throw .staysOpen(period) }
     if period.end > today { throw .notOver(period, today: today) }
     let closes = grace.closes(period)
     if closes > today, !early { throw .early(period, closes: closes, today: today) }
@@ -74,11 +81,8 @@ extension Closing.Refusal: CustomStringConvertible {
       "\(period) has no edition \(edition); its last is \(last)."
     case .noReason(let period):
       "a restatement of \(period) needs a reason: --reason \"...\"."
+    case .staysOpen(let period):
+      "\(period) is a \(period.type.word); figures are published, and periods closed, for months and quarters only."
     }
   }
-}
-
-extension Period {
-  /// The last day of it.
-  var lastDay: CalendarDate { CalendarDate(daysSince1970: end.daysSince1970 - 1) }
 }

@@ -22,7 +22,8 @@ extension Catalog {
     let rollups = periodTables.map(\.table) + registers.map(\.table)
     let late = periodTables.map(\.late)
     let kept: [TableName] = [
-      Editions.table, "rollup.edition_leaves", "rollup.edition_regions", "rollup.deployment",
+      Editions.table, Editions.parts, "rollup.edition_leaves", "rollup.edition_regions",
+      "rollup.deployment", Readiness.table,
     ]
     func grant(_ rights: SQL, _ tables: [TableName], _ role: RollupRole) -> Statement {
       Statement(

@@ -20,8 +20,18 @@ extension MostRecent {
       SET search_path FROM CURRENT AS $guard$
       DECLARE
         doing text := coalesce(current_setting('rollup.doing', true), '');
+        has text[];
       BEGIN
         IF TG_OP = 'INSERT' THEN
+          -- What the edition does not have is no difference from it.
+          SELECT p.columns INTO has
+          FROM \(Editions.parts) AS p
+          WHERE p.part = \(literal: .init(nameOf: self)) AND p.period_type = new.period_type
+            AND p.period_start = new.period_start
+          ORDER BY p.edition DESC
+          LIMIT 1;
+          \(.joined(unranked.map(Self.leaveOut), "\n"))
+
           INSERT INTO \(late) (\(names(key + content)))
           SELECT \(of("new", key)), \(of("r", content))
           FROM (VALUES (true)) AS one
@@ -55,6 +65,12 @@ extension MostRecent {
       END
       $guard$
       """)
+  }
+}
+
+extension MostRecent {
+  private static func leaveOut(_ column: Column) -> SQL {
+    "IF NOT \(literal: .init(nameOf: column)) = ANY (has) THEN new.\(column) := NULL; END IF;"
   }
 }
 
@@ -171,36 +187,31 @@ extension PeriodTable {
       expected: "\(guardFunction.qualified)()\(body)",
       complaint: "the function \(guardFunction.qualified) is not the one that guards")
   }
+}
 
+extension RecordedPart {
   /// The checks of a closed period's partition.
   public func guards(of period: Period) -> [GuardCheck] {
-    let partition = partition(of: period)
-    let name = partition.qualified
+    let name = table.partition(of: period).qualified
+    let function = table.guardFunction.table.name
     return [
       GuardCheck(
-        expected: "\(name) in \(table(of: period.type).table.name)",
+        expected: "\(name) in \(table.ofPeriods(period.type).table.name)",
         complaint: "\(name) is not attached"),
       GuardCheck(
-        expected: "\(name) closed \(GuardCheck.forEachChange) \(guardFunction.table.name)",
+        expected: "\(name) closed \(GuardCheck.forEachChange) \(function)",
         complaint: "the guard of \(name) is missing or switched off"),
       GuardCheck(
         expected: "\(name) closed_whole \(GuardCheck.forTruncate) refuse",
         complaint: "the guard of \(name) against TRUNCATE is missing or switched off"),
     ]
   }
-}
 
-extension MostRecent {
   /// The check of the rows that were kept of a restated edition.
   public func guardOfKept(_ edition: Int, of period: Period) -> GuardCheck {
-    let name = self.edition(edition, of: period).qualified
+    let name = table.edition(edition, of: period).qualified
     return GuardCheck(
       expected: "\(name) kept \(GuardCheck.forAnything) refuse",
       complaint: "the guard of \(name) is missing or switched off")
   }
-}
-
-extension TableName {
-  /// As the database's catalogue has it, without quotes.
-  fileprivate var qualified: String { "\(schema?.name ?? "public").\(table.name)" }
 }

@@ -3,49 +3,46 @@
 /// row here.
 extension PeriodTable {
   public var late: TableName { table.suffixed("_late") }
-  var guardFunction: TableName {
-    TableName(schema: table.schema, Identifier("guard_" + table.table.name))
+  var guardFunction: TableName { table.guardFunction }
+}
+
+extension TableName {
+  /// The function that guards closed periods of a rollup's table.
+  var guardFunction: TableName { TableName(schema: schema, Identifier("guard_" + table.name)) }
+}
+
+extension PeriodTable {
+  fileprivate var lateIndexes: [IndexShape] {
+    [
+      IndexShape(
+        "index them by period", Identifier(late.table.name + "_by_period"),
+        on: [MostRecent.periodStart, MostRecent.periodType])
+    ]
   }
 }
 
 extension MostRecent {
   /// A row without an event says that the subject would have none.
-  public var createLate: [Statement] {
-    let contentColumns = content.map { "\($0) \($0.type)" as SQL }
-    return [
-      Statement(
-        "make the late rows of \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(late) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(subjectID) \(subjectID.type) NOT NULL,
-          \(.joined(contentColumns, ",\n")),
-          PRIMARY KEY (\(names(key)))
-        )
-        """),
-      Statement(
-        "index them by period",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
-        ON \(late) (period_start, period_type)
-        """),
-    ]
+  public var lateShape: TableShape {
+    TableShape(
+      "make the late rows of \(name)", late,
+      columns: keyColumns + content.map { ShapedColumn($0) }, key: key, indexes: lateIndexes)
   }
 
   /// Rows of closed periods as they would be now. `condition` is of the alias `r`.
-  func known(where condition: SQL) -> SQL {
-    """
-    SELECT \(of("r", key + content))
-    FROM \(table) AS r
-    WHERE \(condition) AND NOT EXISTS (
-      SELECT FROM \(late) AS l WHERE (\(of("l", key))) = (\(of("r", key)))
-    )
-    UNION ALL
-    SELECT \(of("r", key + content))
-    FROM \(late) AS r
-    WHERE \(condition) AND \(time.of("r")) IS NOT NULL
-    """
+  func known(where condition: SQL, columns: [Column]? = nil) -> SQL {
+    let columns = columns ?? key + content
+    return """
+      SELECT \(of("r", columns))
+      FROM \(table) AS r
+      WHERE \(condition) AND NOT EXISTS (
+        SELECT FROM \(late) AS l WHERE (\(of("l", key))) = (\(of("r", key)))
+      )
+      UNION ALL
+      SELECT \(of("r", columns))
+      FROM \(late) AS r
+      WHERE \(condition) AND \(time.of("r")) IS NOT NULL
+      """
   }
 
   /// Makes the late rows of subjects right: what the closed periods would have of them by the sources as they are now.
@@ -54,7 +51,7 @@ extension MostRecent {
   /// guard makes and locks one for every event that it diverts.
   public func settle(_ lens: Lens) -> Statement {
     let closed: SQL = """
-      p.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("p"))
+      p.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("p"))
       """
     return Statement(
       "what closed periods would have in \(name)",
@@ -62,12 +59,12 @@ extension MostRecent {
       INSERT INTO \(late) AS r (\(names(key + content)))
       SELECT \(.joined(key.map { "coalesce(\($0.of("m")), \($0.of("n")))" } + content.map { $0.of("m") }))
       FROM (
-        \(mostRecent(candidates(lens, where: closed)))
+        \(asEditionsHave(mostRecent(candidates(lens, where: closed))))
       ) AS m
       FULL JOIN (
         \(known(where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type))
-            AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(Editions.isClosed("r"))
+            AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("r"))
           """))
       ) AS n ON (\(of("n", key))) = (\(of("m", key)))
       WHERE (\(of("m", content))) IS DISTINCT FROM (\(of("n", content)))
@@ -80,39 +77,27 @@ extension MostRecent {
 
 extension PeriodCount {
   /// Changes that came after closing.
-  public var createLate: [Statement] {
-    [
-      Statement(
-        "make the late changes of \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(late) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(group) \(group.type) NOT NULL,
-          \(Self.change) \(Self.change.type) NOT NULL,
-          arrived_at timestamptz NOT NULL DEFAULT now()
-        )
-        """),
-      Statement(
-        "index them by period",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(late.table.name + "_by_period"))
-        ON \(late) (period_start, period_type)
-        """),
-    ]
+  public var lateShape: TableShape {
+    TableShape(
+      "make the late changes of \(name)", late,
+      columns: [MostRecent.periodType, MostRecent.periodStart, group, Self.change].map {
+        ShapedColumn($0, required: true)
+      } + [ShapedColumn(Column("arrived_at", .timestamptz), required: true, " DEFAULT now()")],
+      indexes: lateIndexes)
   }
 }
 
-extension MostRecent {
-  /// Keeps the rows of an edition that is about to be restated.
-  public func keep(edition: Int, of period: Period) -> [Statement] {
-    let kept = self.edition(edition, of: period)
+extension RecordedPart {
+  /// Keeps the rows of an edition that is about to be restated, with all columns that its digest is over, of which some may
+  /// be declared no more.
+  public func keep(_ edition: Int, of period: Period) -> [Statement] {
+    let kept = table.edition(edition, of: period)
     return [
       Statement(
         "keep the rows of edition \(edition)",
         """
         CREATE TABLE \(kept) AS
-        SELECT \(names(key + content)) FROM \(partition(of: period))
+        SELECT \(names([MostRecent.periodType, MostRecent.periodStart] + columns)) FROM \(table.partition(of: period))
         """),
       Statement(
         "refuse changes of it",
@@ -126,6 +111,11 @@ extension MostRecent {
     ]
   }
 
+  /// Whether the digest is over a column of that name.
+  public func has(_ column: Column) -> Bool { columns.contains { $0.name == column.name } }
+}
+
+extension MostRecent {
   /// Brings a closed period's rows to what is known now. Only with its partition locked and unsealed.
   public func takeIn(_ period: Period) -> [Statement] {
     let of: SQL = """
@@ -143,7 +133,7 @@ extension MostRecent {
         "take in the late rows",
         """
         INSERT INTO \(partition(of: period)) (\(names(key + content + Self.named)))
-        SELECT \(names(key + content)), \(Self.periodNames(of: "l"))
+        SELECT \(names(key + content)), \(periodNames(of: "l"))
         FROM \(late) AS l
         WHERE \(of) AND \(time) IS NOT NULL
         ORDER BY 1
@@ -174,17 +164,20 @@ extension PeriodCount {
 
 extension MostRecent {
   /// The rows of one period, as text for a query that reads several: of a closed one as known now.
-  public func rows(of period: Period, isClosed: Bool) -> String {
+  /// - Parameter columns: what is read besides the subject and what is carried of it; a report does not depend on others.
+  ///   nil for all columns.
+  public func rows(of period: Period, isClosed: Bool, reading columns: [Column]? = nil) -> String {
+    let columns = columns.map { [subjectID] + $0 + subject.carried } ?? key + content
     let inPeriod: SQL = """
       r.period_type = \(literal: .init(period.type)) AND r.period_start = \(literal: .init(period.start))
       """
     let rows: SQL =
       // There is nothing before the year 1, which windows of its first months begin in.
       period.start.year < 1
-      ? "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE false"
+      ? "SELECT \(PeriodRollups.of("r", columns)) FROM \(table) AS r WHERE false"
       : isClosed
-        ? known(where: inPeriod)
-        : "SELECT \(PeriodRollups.of("r", key + content)) FROM \(table) AS r WHERE \(inPeriod)"
+        ? known(where: inPeriod, columns: columns)
+        : "SELECT \(PeriodRollups.of("r", columns)) FROM \(table) AS r WHERE \(inPeriod)"
     return Statement("", rows).text
   }
 }

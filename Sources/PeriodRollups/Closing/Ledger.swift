@@ -7,32 +7,33 @@ public struct Ledger: Sendable {
 
   /// Makes the table. `change` is what was done, `effect` what it means for the period: the event came `in`, went `out`,
   /// or stays `within` it with other values.
-  public var create: [Statement] {
-    [
-      Statement(
-        "make the ledger of late arrivals",
-        """
-        CREATE TABLE IF NOT EXISTS \(Self.table) (
-          number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-          arrived_at timestamptz NOT NULL DEFAULT now(),
-          transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
-          change text NOT NULL,
-          effect text NOT NULL CHECK (effect IN ('in', 'out', 'within')),
-          source "char" NOT NULL,
-          subject_id \(catalog.subject.id.type) NOT NULL,
-          row_id text NOT NULL,
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          occurred_at timestamptz
-        )
-        """),
-      Statement(
-        "one entry for a change and period",
-        """
-        CREATE UNIQUE INDEX IF NOT EXISTS late_arrivals_once ON \(Self.table)
-        (period_start, period_type, subject_id, source, row_id, transaction, change, effect)
-        """),
+  public var create: [Statement] { shape.create }
+
+  var shape: TableShape {
+    func column(_ name: Identifier, _ type: ColumnType, _ suffix: SQL = "") -> ShapedColumn {
+      ShapedColumn(Column(name, type), required: true, suffix)
+    }
+    let once: [Identifier] = [
+      "period_start", "period_type", "subject_id", "source", "row_id", "transaction", "change",
+      "effect",
     ]
+    return TableShape(
+      "make the ledger of late arrivals", Self.table,
+      columns: [
+        column("number", .bigint, " GENERATED ALWAYS AS IDENTITY"),
+        column("arrived_at", .timestamptz, " DEFAULT now()"),
+        column("transaction", .xid8, " DEFAULT pg_current_xact_id()"),
+        column("change", .text),
+        column("effect", .text, " CHECK (effect IN ('in', 'out', 'within'))"),
+        column("source", .char), column("subject_id", catalog.subject.id.type),
+        column("row_id", .text), column("period_type", .char), column("period_start", .date),
+        ShapedColumn(Column("occurred_at", .timestamptz)),
+      ], key: [Column("number", .bigint)],
+      indexes: [
+        IndexShape(
+          "one entry for a change and period", "late_arrivals_once",
+          on: once.map { Column($0, .text) }, unique: true)
+      ])
   }
 
   /// What was done.
@@ -94,7 +95,7 @@ public struct Ledger: Sendable {
       SELECT q.change, CASE WHEN q.was AND q.stands THEN 'within' WHEN q.was THEN 'out' ELSE 'in' END,
         \(literal: .init(codeOf: source)), q.subject_id, q.row_id::text, q.period_type, q.period_start, q.occurred_at
       FROM (
-        SELECT b.change, b.subject_id, b.row_id, p.period_type, p.period_start,
+        SELECT b.change, b.subject_id, b.row_id, p.period_type, p.period_start, b.changed,
           bool_or(p.was) AS was, bool_or(NOT p.was) AS stands,
           coalesce(max(p.instant) FILTER (WHERE NOT p.was), max(p.instant)) AS occurred_at
         FROM (
@@ -110,9 +111,10 @@ public struct Ledger: Sendable {
           FROM \(MostRecent.periods(types, at: source.time.instant(of: "s"))) AS n (period_type, period_start)
           WHERE \(stands)
         ) AS p
-        GROUP BY 1, 2, 3, 4, 5\(onlyMoves)
+        GROUP BY 1, 2, 3, 4, 5, 6\(onlyMoves)
       ) AS q
-      JOIN \(Editions.closed(as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
+      JOIN \(Editions.closed(for: catalog.fed(by: source).map(\.0), as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
+      WHERE NOT (q.was AND q.stands AND \(isYoung(source, "q")))
       ON CONFLICT DO NOTHING
       """)
   }
@@ -128,19 +130,46 @@ public struct Ledger: Sendable {
       """
   }
 
+  /// Whether all that has changed of an event is in columns that the editions of its closed period do not have: such a
+  /// change is none of theirs.
+  private func isYoung(_ source: Source, _ alias: Identifier) -> SQL {
+    let editions = catalog.fed(by: source).flatMap { rollup, input in
+      zip(input.kept, rollup.kept).map { (rollup: rollup, from: $0, to: $1) }
+    }
+    let kept = source.values.filter { value in editions.contains { $0.from == value } }
+    guard !kept.isEmpty else { return "false" }
+    let cases = kept.map { column -> SQL in
+      let having = editions.filter { $0.from == column }.map {
+        """
+        (h.part = \(literal: .init(nameOf: $0.rollup)) AND \(literal: .init(nameOf: $0.to)) = ANY (h.columns))
+        """ as SQL
+      }
+      return "WHEN \(literal: .init(nameOf: column)) THEN \(.joined(having, " OR "))"
+    }
+    return """
+      (\(alias).changed IS NOT NULL AND NOT EXISTS (
+        SELECT FROM unnest(\(alias).changed) AS n (name)
+        LEFT JOIN \(Editions.parts) AS h ON h.period_type = \(alias).period_type
+          AND h.period_start = \(alias).period_start
+        WHERE CASE n.name \(.joined(cases, " ")) ELSE true END
+      ))
+      """
+  }
+
   private func relation(_ change: Change, _ before: Before, _ source: Source) -> SQL {
     let name: SQL = "\(literal: change.literal)"
     switch before {
     case .given:
       return """
         SELECT \(name) AS change, a.subject_id, a.row_id, \(Parameter.wasTime) AS was_time,
-          \(Parameter.wasCounted) AS was_counted
+          \(Parameter.wasCounted) AS was_counted, \(Parameter.changed) AS changed
         FROM \(RowSet.given.relation(of: source, as: "a"))
         """
     case .staged(let table):
       return """
         SELECT CASE WHEN t.known THEN \(name) ELSE 'insert' END AS change,
-          \(source.subject.of("t")) AS subject_id, \(source.id.of("t")) AS row_id, t.was_time, t.was_counted
+          \(source.subject.of("t")) AS subject_id, \(source.id.of("t")) AS row_id, t.was_time, t.was_counted,
+          t.changed
         FROM \(table) AS t
         """
     case .subjects(let lens, let existed):
@@ -164,7 +193,8 @@ public struct Ledger: Sendable {
     """
     SELECT \(name) AS change, \(source.subject.of("s")) AS subject_id, \(source.id.of("s")) AS row_id,
       \(source.time.instant(of: "s")) AS was_time,
-      \(existed) AND \(source.exists.sql(of: "s")) AND (\(source.time.hasPeriod(in: "s"))) IS TRUE AS was_counted
+      \(existed) AND \(source.exists.sql(of: "s")) AND (\(source.time.hasPeriod(in: "s"))) IS TRUE AS was_counted,
+      NULL::text[] AS changed
     FROM \(source.table) AS s\(joining)
     WHERE \(condition)
     """
@@ -177,7 +207,7 @@ public struct Ledger: Sendable {
       "which of their periods are closed",
       """
       SELECT DISTINCT c.period_start
-      FROM \(Editions.closed(as: "c"))
+      FROM \(Editions.closed(for: catalog.fed(by: source).map(\.0), as: "c"))
       WHERE c.period_start = ANY (\(Parameter.periodStarts)) OR c.period_start IN (
         SELECT p.period_start
         FROM \(rows.relation(of: source, as: "a"))
@@ -191,7 +221,9 @@ public struct Ledger: Sendable {
   /// The first days of all closed periods.
   public var closed: Statement {
     Statement(
-      "the closed periods", "SELECT DISTINCT c.period_start FROM \(Editions.closed(as: "c"))")
+      "the closed periods",
+      "SELECT DISTINCT c.period_start FROM \(Editions.closed(for: catalog.mostRecent, as: "c"))"
+    )
   }
 }
 
@@ -200,6 +232,8 @@ extension Parameter {
   static let wasTime = Parameter("was_time", .timestamptz)
   /// Whether it counted.
   static let wasCounted = Parameter("was_counted", .boolean)
+  /// The names of the columns that a change has changed; null for all.
+  static let changed = Parameter("changed", .array(.text))
   /// Whether the subjects existed before a change.
   public static let existed = Parameter("existed", .boolean)
 }

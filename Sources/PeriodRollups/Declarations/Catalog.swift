@@ -30,7 +30,7 @@ public struct Catalog: Hashable, Sendable {
     }
   }
 
-  /// The types of periods that the rollups have which a source feeds, months before quarters.
+  /// The types of periods that the rollups have which a source feeds, shorter ones first.
   func periods(fedBy source: Source) -> [PeriodType] {
     let types = fed(by: source).flatMap(\.0.periods)
     return PeriodType.allCases.filter(types.contains)

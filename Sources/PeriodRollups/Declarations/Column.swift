@@ -1,11 +1,24 @@
 /// A column of a source table or a rollup, by the name and type the database knows.
-public struct Column: Hashable, Sendable {
+public struct Column: Sendable {
   public let name: Identifier
   public let type: ColumnType
+  /// What a rollup's column was called: `rollup migrate` renames it.
+  public let formerly: Identifier?
 
-  public init(_ name: Identifier, _ type: ColumnType) {
+  public init(_ name: Identifier, _ type: ColumnType, formerly: Identifier? = nil) {
     self.name = name
     self.type = type
+    self.formerly = formerly
+  }
+}
+
+extension Column: Hashable {
+  /// What it was called makes no difference to what it is.
+  public static func == (a: Self, b: Self) -> Bool { (a.name, a.type) == (b.name, b.type) }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(type)
   }
 }
 
@@ -18,6 +31,8 @@ public indirect enum ColumnType: Hashable, Sendable {
   case timestampUTC
   /// PostgreSQL's one-byte `"char"`.
   case char
+  /// PostgreSQL's number of a transaction.
+  case xid8
   case array(ColumnType)
 
   /// The type as SQL text.
@@ -34,6 +49,7 @@ public indirect enum ColumnType: Hashable, Sendable {
     case .timestamptz: "timestamptz"
     case .timestampUTC: "timestamp"
     case .char: "\"char\""
+    case .xid8: "xid8"
     case .array(let element): element.sql + "[]"
     }
   }
@@ -70,15 +86,16 @@ extension Column {
     }
   }
 
-  /// True of the times of a span whose ends are bound, and of some around it: whatever the clock, they are within two days.
-  /// (As they are stored, again: where the span is short most events are passed over so.)
-  func isNearSpan(in alias: Identifier) -> SQL {
+  /// True of the times of periods that begin in a span whose ends are bound, and of some around it: whatever the clock, they
+  /// are within two days, and the last may begin on the span's last day. (As they are stored, again: where the span is short
+  /// most events are passed over so.)
+  func isNearSpan(in alias: Identifier, lasting days: Int) -> SQL {
     func instant(_ end: SQL) -> SQL {
       type == .timestamptz ? "(\(end)) AT TIME ZONE 'UTC'" : "\(end)"
     }
     return """
       \(of(alias)) >= \(instant("\(Parameter.from) - interval '2 days'"))
-        AND \(of(alias)) < \(instant("\(Parameter.to) + interval '2 days'"))
+        AND \(of(alias)) < \(instant("\(Parameter.to) + \(days) + interval '2 days'"))
       """
   }
 }

@@ -1,22 +1,28 @@
 extension Period {
-  /// Reads `2024-06` or `2024Q2` (also `2024q2` and `2024-Q2`).
-  /// - Throws: ``Unreadable``, which says what was wrong and shows the nearest right thing.
+  /// Reads `2024-06`, `2024Q2` (also `2024q2` and `2024-Q2`), `2024-W23`, `2024H1` or `FY2024Q1`.
+  /// - Throws: ``Unreadable``, which says what was wrong and shows how the right thing looks.
   public init(parsing text: String) throws(Unreadable) {
     let upper = text.uppercased()
-    let separator: Character = upper.contains("Q") ? "Q" : "-"
-    let parts = upper.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else { throw Unreadable(text, "is neither a month nor a quarter") }
-    let type: PeriodType = separator == "Q" ? .quarter : .month
-    let yearText = type == .quarter && parts[0].last == "-" ? parts[0].dropLast() : parts[0]
-    guard yearText.count == 4, let year = Period.digits(yearText), year > 0 else {
+    let isFinancial = upper.hasPrefix("FY")
+    let rest = isFinancial ? upper.dropFirst(2) : upper[...]
+    let letters: [(Character, PeriodType)] = [
+      ("Q", isFinancial ? .financialQuarter : .quarter), ("W", .week), ("H", .halfYear),
+      ("-", .month),
+    ]
+    guard let (separator, type) = letters.first(where: { rest.contains($0.0) }),
+      !isFinancial || type == .financialQuarter
+    else { throw Unreadable(text, "is neither a month nor a quarter nor another period") }
+    let parts = rest.split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false)
+    let yearText = type != .month && parts[0].last == "-" ? parts[0].dropLast() : parts[0]
+    guard yearText.count == 4, let year = Period.digits(yearText), year > 0 || isFinancial else {
       throw Unreadable(text, "does not begin with a year of four digits, 0001 to 9999")
     }
     guard parts[1].count <= 2, let index = Period.digits(parts[1]) else {
-      throw Unreadable(text, "does not end with the number of a \(type.rawValue)")
+      throw Unreadable(text, "does not end with the number of a \(type.word)")
     }
     guard let period = Period(type, year: year, index: index) else {
       throw Unreadable(
-        text, "has no such \(type.rawValue): they are numbered 1 to \(type.perYear)")
+        text, "has no such \(type.word): they are numbered 1 to \(type.mostPerYear)")
     }
     self = period
   }
@@ -25,7 +31,7 @@ extension Period {
   public init(parsing text: String, as type: PeriodType) throws(Unreadable) {
     let period = try Period(parsing: text)
     guard period.type == type else {
-      throw Unreadable(text, "is a \(period.type.rawValue), not a \(type.rawValue)")
+      throw Unreadable(text, "is a \(period.type.word), not a \(type.word)")
     }
     self = period
   }
@@ -46,13 +52,14 @@ extension Period {
     }
 
     public var description: String {
-      "'\(text)' \(reason). A month looks like 2024-06, a quarter like 2024Q2."
+      "'\(text)' \(reason). A month looks like 2024-06, a quarter like 2024Q2, a week like 2024-W23, a half-year like 2024H1, "
+        + "a quarter of the financial year that begins in April 2024 like FY2024Q1."
     }
   }
 }
 
 extension Period: Codable {
-  /// As its name: `2024-06`, `2024Q2`.
+  /// As its name, such as `2024-06`.
   public init(from decoder: any Decoder) throws {
     let text = try decoder.singleValueContainer().decode(String.self)
     self = try Period(parsing: text)

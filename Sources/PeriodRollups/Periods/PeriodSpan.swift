@@ -24,15 +24,19 @@ public struct PeriodSpan: Hashable, Sendable {
     self.last = last
   }
 
-  /// The span widened to whole periods of `type`: a quarter can only be computed from all its months.
-  public func widened(to type: PeriodType) -> PeriodSpan {
-    PeriodSpan(
-      first: first.first(type).months[0], last: Period(type, containing: last.start).lastMonth)
+  /// The periods of the type that have a day in the span, in order: of those at its ends also what lies outside, because a
+  /// quarter can only be computed from all its months.
+  public func periods(of type: PeriodType) -> ClosedRange<Period> {
+    Period(type, containing: first.start)...Period(type, containing: last.lastDay)
   }
 
-  /// The periods of the type that begin within the span, in order.
-  public func periods(of type: PeriodType) -> ClosedRange<Period> {
-    Period(type, containing: first.start)...Period(type, containing: last.start)
+  /// The first day and the day after the last, of all periods of the types that have a day in the span.
+  public func bounds(of types: [PeriodType]) -> (from: CalendarDate, to: CalendarDate) {
+    let ranges = types.map(periods(of:))
+    return (
+      ranges.map(\.lowerBound.start).min() ?? first.start,
+      ranges.map(\.upperBound.end).max() ?? last.end
+    )
   }
 
   public func contains(_ period: Period) -> Bool {

@@ -118,7 +118,11 @@ public struct StaticOrDeclared: Sendable {
   init(codeOf source: Source) { text = String(source.code) }
   init(_ text: StaticString) { self.text = text.description }
   init(_ change: Ledger.Change) { text = change.rawValue }
-  init(unit type: PeriodType) { text = type.rawValue }
+  /// The name of a rollup.
+  init(nameOf table: any PeriodTable) { text = table.name }
+  init(nameOf column: Column) { text = column.name.name }
+  /// A name that the database's own catalogue or the declarations have.
+  init(found name: String) { text = name }
   /// A name that a declaration gives.
   init(declared name: String) { text = name }
 }

@@ -9,7 +9,7 @@ extension MostRecent {
   ///
   /// - Parameter closed: the periods are closed: what came late counts as held, and `held` and `rows` mean nothing.
   public func check(_ lens: Lens, closed: Bool) -> Statement {
-    let wrong = periods.map { "\(differs($0))\(closed ? " AND NOT \(isLate($0))" : "")" as SQL }
+    let wrong = periods.map { "\(differs($0, closed: closed))\(closed ? " AND NOT \(isLate($0))" : "")" as SQL }
     let held = periods.map { "count(*) FILTER (WHERE \(isHeld($0)))" as SQL }
     let rows: SQL =
       closed
@@ -75,12 +75,22 @@ extension MostRecent {
     "(\(of(alias(type), ranking))) = (\(of("e", ranking)))"
   }
 
-  private func differs(_ type: PeriodType) -> SQL {
+  private func differs(_ type: PeriodType, closed: Bool) -> SQL {
     let row = alias(type)
     return """
-      CASE WHEN \(isHeld(type)) THEN (\(of(row, unranked))) IS DISTINCT FROM (\(of("e", unranked)))
+      CASE WHEN \(isHeld(type)) THEN (\(of(row, unranked))) IS DISTINCT FROM (\(values(type, closed: closed)))
         ELSE ((\(of(row, ranking))) < (\(of("e", ranking)))) IS NOT FALSE AND \(start(type)) IS NOT NULL END
       """
+  }
+
+  /// What a row should have of the event; of a closed period without the columns that are younger than its edition.
+  private func values(_ type: PeriodType, closed: Bool) -> SQL {
+    guard closed else { return of("e", unranked) }
+    return .joined(
+      unranked.map { column in
+        asEditionHas(
+          column, of: "e", in: "(\(literal: .init(type))::\(Self.periodType.type), \(start(type)))")
+      })
   }
 
   private func isLate(_ type: PeriodType) -> SQL {
@@ -91,7 +101,7 @@ extension MostRecent {
         AND l.period_start = \(start(type))
         AND ((\(of("l", ranking))) > (\(of("e", ranking)))
           OR ((\(of("l", ranking))) = (\(of("e", ranking)))
-            AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(of("e", unranked)))))
+            AND (\(of("l", unranked))) IS NOT DISTINCT FROM (\(values(type, closed: true)))))
     )
     """
   }

@@ -13,13 +13,7 @@ extension PeriodCount {
   }
 
   private func periodRows(at instant: SQL) -> SQL {
-    let rows: [SQL] = periods.map {
-      """
-      (\(literal: .init($0))::"char", date_trunc(\(literal: .init(unit: $0)), \
-      \(instant) AT TIME ZONE \(Parameter.timeZone))::date)
-      """
-    }
-    return "(VALUES \(.joined(rows)))"
+    MostRecent.periods(periods, at: instant)
   }
 
   /// Adds up changes and appends what is not zero. Ordered, so that two batches append in one order.

@@ -25,7 +25,10 @@ extension MostRecent {
   ) -> SQL {
     let events = inputs.map { input in
       var conditions = [lens.condition(on: input.source.subject.of("s"), subject.id.type)]
-      if nearSpan { conditions.append(input.source.time.isNearSpan(in: "s")) }
+      if nearSpan {
+        let days = periods.map(\.mostDays).max() ?? 0
+        conditions.append(input.source.time.isNearSpan(in: "s", lasting: days))
+      }
       if let omitted, omitted.of == input.source {
         conditions.append(
           """
@@ -87,7 +90,7 @@ extension MostRecent {
       """
   }
 
-  /// The periods an instant lies in, one row a type, months before quarters.
+  /// The periods an instant lies in, one row a type.
   func periods(at instant: SQL) -> SQL { Self.periods(periods, at: instant) }
 
   static func periods(_ types: [PeriodType], at instant: SQL) -> SQL {
@@ -99,9 +102,7 @@ extension MostRecent {
 
   /// The first day of the period of a type that an instant lies in, by the reporting time zone's clock.
   static func start(of type: PeriodType, at instant: SQL) -> SQL {
-    """
-    date_trunc(\(literal: .init(unit: type)), \(instant) AT TIME ZONE \(Parameter.timeZone))::date
-    """
+    type.start(of: "\(instant) AT TIME ZONE \(Parameter.timeZone)")
   }
 
   /// The lens on the subject itself: what follows from the join, said so that only the lens's subjects are read.
@@ -111,7 +112,8 @@ extension MostRecent {
     column.of(subject.carried.contains(column) ? "k" : "e")
   }
 
-  /// Restricts the relation's period to a span whose ends are bound. Both must begin a period of every type.
+  /// Restricts the relation's period to a span whose ends are bound. Whatever begins in it is computed whole, because a
+  /// row is of all events of its period, wherever in the span they lie or outside.
   func inSpan(_ alias: Identifier) -> SQL {
     """
     \(Self.periodStart.of(alias)) >= \(Parameter.from) AND \(Self.periodStart.of(alias)) < \(Parameter.to)
@@ -121,3 +123,62 @@ extension MostRecent {
 
 func names(_ columns: [Column]) -> SQL { .joined(columns.map { "\($0)" }) }
 func of(_ alias: Identifier, _ columns: [Column]) -> SQL { .joined(columns.map { $0.of(alias) }) }
+
+extension PeriodType {
+  /// The first day of the period that a local time (`timestamp`) lies in.
+  func start(of time: SQL) -> SQL {
+    switch self {
+    case .week: "date_trunc('week', \(time))::date"
+    case .month: "date_trunc('month', \(time))::date"
+    // Quarters of a financial year that begins in April are those of the calendar by another name.
+    case .quarter, .financialQuarter: "date_trunc('quarter', \(time))::date"
+    case .halfYear:
+      """
+      (date_trunc('quarter', \(time))
+        - (1 - extract(quarter FROM \(time))::integer % 2) * interval '3 months')::date
+      """
+    }
+  }
+
+  /// The year in the name of the period that begins on a day.
+  func year(of start: SQL) -> SQL {
+    switch self {
+    case .week: "extract(isoyear FROM \(start))::integer"
+    case .month, .quarter, .halfYear: "extract(year FROM \(start))::integer"
+    case .financialQuarter:
+      "extract(year FROM \(start))::integer - (extract(month FROM \(start)) < 4)::integer"
+    }
+  }
+
+  /// The name of the period that begins on a day.
+  func name(of start: SQL) -> SQL {
+    switch self {
+    case .week: "to_char(\(start), 'IYYY\"-W\"IW')"
+    case .month: "to_char(\(start), 'YYYY-MM')"
+    case .quarter: "to_char(\(start), 'YYYY\"Q\"Q')"
+    case .halfYear:
+      "to_char(\(start), 'YYYY\"H\"') || CASE WHEN extract(month FROM \(start)) < 7 THEN '1' ELSE '2' END"
+    case .financialQuarter:
+      """
+      'FY' || lpad((\(year(of: start)))::text, 4, '0') || 'Q'
+        || ((extract(quarter FROM \(start))::integer + 2) % 4 + 1)::text
+      """
+    }
+  }
+}
+
+extension PeriodTable {
+  /// The values of ``MostRecent/named`` for a relation with `period_type` and `period_start`.
+  func periodNames(of alias: Identifier) -> SQL {
+    let (type, start): (SQL, SQL) = ("\(alias).period_type", "\(alias).period_start")
+    func of(_ value: (PeriodType) -> SQL) -> SQL {
+      let cases = periods.map { "WHEN \(literal: .init($0)) THEN \(value($0))" as SQL }
+      return "CASE \(type) \(.joined(cases, " ")) END"
+    }
+    let isPlain = periods.allSatisfy { ![.week, .financialQuarter].contains($0) }
+    return """
+      \(isPlain ? PeriodType.month.year(of: start) : of { $0.year(of: start) }),
+        \(of { $0.name(of: start) })
+      """
+  }
+}

@@ -26,7 +26,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
       ("closing 2024-06", [rollup.lock(Self.example)] + rollup.seal(Self.example)),
       (
         "restating 2024-06, edition 2",
-        rollup.keep(edition: 1, of: Self.example)
+        rollup.part(of: Self.example).record.keep(1, of: Self.example)
           + [rollup.lock(Self.example), rollup.unseal(Self.example)]
           + rollup.takeIn(Self.example) + [rollup.reseal(Self.example)]
       ),

@@ -111,7 +111,7 @@ public struct Loading: Sendable {
     let key = [MostRecent.periodType, MostRecent.periodStart, rollup.subjectID]
     return """
       INSERT INTO \(table) (\(names(key + rollup.content + MostRecent.named)))
-      SELECT d.*, \(named ?? MostRecent.periodNames(of: "d"))
+      SELECT d.*, \(named ?? rollup.periodNames(of: "d"))
       FROM (
         \(rows)
       ) AS d

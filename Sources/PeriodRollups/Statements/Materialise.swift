@@ -21,7 +21,7 @@ extension MostRecent {
     """
     SELECT m.*
     FROM (
-      \(mostRecent(candidatesInSpan(lens)))
+      \(asEditionsHave(mostRecent(candidatesInSpan(lens))))
     ) AS m
     WHERE NOT EXISTS (
       SELECT FROM \(table) AS r
@@ -70,7 +70,7 @@ extension MostRecent {
       SELECT \(of("r", key)), \(id.of("r"))
       FROM \(table) AS r
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-        AND NOT \(Editions.isClosed("r"))
+        AND NOT \(isClosed("r"))
         AND NOT EXISTS (
           SELECT FROM (
             \(events(of: lens, nearSpan: true))
@@ -112,6 +112,73 @@ extension MostRecent {
       )
       """)
   }
+}
+
+extension MostRecent {
+  /// Gives rows the values that columns of theirs should have, each from the event that it holds: what a column that was
+  /// added is filled with. The event is found by its key, and only rows that differ are written.
+  ///
+  /// Only with the subjects locked at least ``Locks/Strength/share``; rows of closed periods stay as they are.
+  public func mend(_ columns: [Column], _ lens: Lens) -> [Statement] {
+    mend(
+      columns, lens, in: "\(table)",
+      where:
+        "\(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r")) AND NOT \(isClosed("r"))"
+    )
+  }
+
+  /// The same for a closed period that is being restated. Only with its partition locked and unsealed.
+  public func mend(_ columns: [Column], in period: Period) -> [Statement] {
+    mend(columns, .everything, in: "\(partition(of: period))", where: "true")
+  }
+
+  private func mend(
+    _ columns: [Column], _ lens: Lens, in relation: SQL, where condition: SQL
+  ) -> [Statement] {
+    let (own, carried) = (columns.filter(kept.contains), columns.filter(subject.carried.contains))
+    func update(_ columns: [Column], from values: SQL, where joined: SQL) -> Statement {
+      Statement(
+        "fill \(columns.map(\.name.name).joined(separator: ", ")) of \(name)",
+        """
+        UPDATE \(relation) AS r
+        SET (\(names(columns))) = ROW (\(of("e", columns)))
+        FROM (
+          \(values)
+        ) AS e
+        WHERE \(joined) AND \(condition)
+          AND (\(of("r", columns))) IS DISTINCT FROM (\(of("e", columns)))
+        """)
+    }
+    var statements: [Statement] = []
+    for input in inputs where !own.isEmpty {
+      let source = input.source
+      let values = zip(input.kept, kept).filter { own.contains($1) }
+      statements.append(
+        update(
+          values.map(\.1),
+          from: """
+            SELECT \(source.subject.of("s")) AS subject_id, \(source.id.of("s")) AS row_id,
+              \(.joined(values.map { "\($0.of("s")) AS \($1)" }))
+            FROM \(source.table) AS s
+            WHERE \(lens.condition(on: source.subject.of("s"), subject.id.type))
+            """,
+          where: "\(isFrom(source))(\(of("r", [subjectID, id]))) = (e.subject_id, e.row_id)"))
+    }
+    if !carried.isEmpty {
+      statements.append(
+        update(
+          carried,
+          from: """
+            SELECT \(subject.id.of("k")) AS subject_id, \(of("k", carried))
+            FROM \(subject.table) AS k
+            WHERE \(ofSubject(lens))
+            """, where: "\(subjectID.of("r")) = e.subject_id"))
+    }
+    return statements
+  }
+
+  /// The columns that can be added to the rollup, and filled by ``mend(_:_:)-([Column],Lens)``.
+  public var payload: [Column] { unranked }
 }
 
 extension Parameter {

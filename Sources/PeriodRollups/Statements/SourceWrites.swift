@@ -99,12 +99,12 @@ public struct SourceWrites: Sendable {
       """)
   }
 
-  /// Whether a row differs from values: one row with a boolean, or none when the row is not there.
+  /// How a row differs from values: one row with the names of the columns, or none when the row is not there.
   public func differs(_ columns: [Column]) -> Statement {
     Statement(
       "see whether the \(source.name) differs",
       """
-      SELECT (\(of("s", columns))) IS DISTINCT FROM (\(.joined(columns.map { "\(Self.parameter($0))" })))
+      SELECT \(changed(columns.map { ($0, "\(Self.parameter($0))") }))
       FROM \(source.table) AS s
       JOIN \(RowSet.given.relation(of: source, as: "a")) ON (\(of("s", source.key))) = (a.subject_id, a.row_id)
       """)

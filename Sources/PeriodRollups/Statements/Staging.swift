@@ -43,7 +43,8 @@ public struct Staging: Sendable {
         \(.joined(columns.map { "\($0) \($0.type)" }, ",\n")),
         known boolean NOT NULL DEFAULT false,
         was_time timestamptz,
-        was_counted boolean NOT NULL DEFAULT false
+        was_counted boolean NOT NULL DEFAULT false,
+        changed text[]
       ) ON COMMIT DELETE ROWS
       """)
   }
@@ -84,7 +85,8 @@ public struct Staging: Sendable {
       "mark the corrections",
       """
       UPDATE \(table) AS t
-      SET known = true, was_time = \(standing.time), was_counted = \(standing.counted)
+      SET known = true, was_time = \(standing.time), was_counted = \(standing.counted),
+        changed = \(changed(columns.filter { !key.contains($0) }.map { ($0, $0.of("t")) }))
       FROM \(target) AS s
       WHERE (\(of("s", key))) = (\(of("t", key)))
       RETURNING 1
@@ -127,4 +129,12 @@ extension SourceWrites {
         rollup.upsert(rollup.mostRecent(rollup.candidates(events)), .newer))
     }
   }
+}
+
+/// The names of the columns in which a row `s` differs from values.
+func changed(_ values: [(column: Column, value: SQL)]) -> SQL {
+  let names = values.map { column, value -> SQL in
+    "CASE WHEN \(column.of("s")) IS DISTINCT FROM \(value) THEN \(literal: .init(nameOf: column)) END"
+  }
+  return "array_remove(ARRAY[\(.joined(names))], NULL)"
 }

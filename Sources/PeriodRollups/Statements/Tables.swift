@@ -1,12 +1,16 @@
 /// The tables of the rollups, derived from their declarations.
-public protocol PeriodTable {
+public protocol PeriodTable: Sendable {
   var name: String { get }
   var table: TableName { get }
   var periods: [PeriodType] { get }
-  /// What makes the parent table and its indexes.
-  var create: [Statement] { get }
-  /// What makes the table of what closed periods could not take.
-  var createLate: [Statement] { get }
+  /// The parent table.
+  var shape: TableShape { get }
+  /// The table of what closed periods could not take.
+  var lateShape: TableShape { get }
+  /// What the digest of an edition is over: the columns of a line, in order.
+  var lineColumns: [Column] { get }
+  /// The column that says which place a line belongs to.
+  var place: Column { get }
   /// What makes the function that guards closed periods.
   var createGuard: Statement { get }
   /// Brings a closed period to what is known now, for a restatement.
@@ -14,14 +18,16 @@ public protocol PeriodTable {
 }
 
 extension PeriodTable {
+  /// What makes the parent table, its indexes, and what is between it and the partitions.
+  public var create: [Statement] { shape.create + createTypes(with: Self.storage) }
+  /// What makes the table of what closed periods could not take.
+  public var createLate: [Statement] { lateShape.create }
+
   /// The table of one type's periods: between the parent and the partitions.
-  func table(of type: PeriodType) -> TableName { table.suffixed("_\(type.rawValue)s") }
+  func table(of type: PeriodType) -> TableName { table.ofPeriods(type) }
 
   /// The partition of one period: `…_months_2024_06`, `…_quarters_2024_q2`.
-  public func partition(of period: Period) -> TableName {
-    let suffix = period.description.lowercased().map { $0 == "-" ? "_" : String($0) }.joined()
-    return table(of: period.type).suffixed("_" + suffix.replacing("q", with: "_q"))
-  }
+  public func partition(of period: Period) -> TableName { table.partition(of: period) }
 
   /// Where rows of periods without a partition are: dates of 1914 and 2062.
   public func remainder(of type: PeriodType) -> TableName { table(of: type).suffixed("_others") }
@@ -30,20 +36,39 @@ extension PeriodTable {
   func createTypes(with storage: SQL) -> [Statement] {
     periods.map { type in
       Statement(
-        "make the \(type.rawValue)s of \(name)",
+        "make the \(type.plural) of \(name)",
         """
         CREATE TABLE IF NOT EXISTS \(table(of: type)) PARTITION OF \(table)
         FOR VALUES IN (\(literal: .init(type))) PARTITION BY RANGE (period_start)
         """)
-    }
-      + periods.map { type in
-        Statement(
-          "make the partition of \(name) for \(type.rawValue)s out of range",
-          """
-          CREATE TABLE IF NOT EXISTS \(remainder(of: type)) PARTITION OF \(table(of: type)) DEFAULT
-          \(storage)
-          """)
-      }
+    } + periods.map { createRemainder(of: $0, with: storage) }
+  }
+
+  private func createRemainder(of type: PeriodType, with storage: SQL) -> Statement {
+    Statement(
+      "make the partition of \(name) for \(type.plural) out of range",
+      """
+      CREATE TABLE IF NOT EXISTS \(remainder(of: type)) PARTITION OF \(table(of: type)) DEFAULT
+      \(storage)
+      """)
+  }
+
+  /// Gives the rollup another type of periods: its tables are made beside the others and attached, which writers need
+  /// not wait for.
+  func add(_ type: PeriodType) -> [Statement] {
+    [
+      Statement(
+        "make the \(type.plural) of \(name)",
+        """
+        CREATE TABLE \(table(of: type)) (LIKE \(table) INCLUDING ALL) PARTITION BY RANGE (period_start)
+        """),
+      createRemainder(of: type, with: Self.storage),
+      Statement(
+        "attach them",
+        """
+        ALTER TABLE \(table) ATTACH PARTITION \(table(of: type)) FOR VALUES IN (\(literal: .init(type)))
+        """),
+    ]
   }
 
   /// Makes the partition of a period beside the others, moves in what rows the remainder has of it, and attaches it.
@@ -100,101 +125,90 @@ extension PeriodTable {
   }
 }
 
-/// `year` and `period_name` follow from the period, so PostgreSQL computes them and they cannot disagree with it.
-///
-/// Not so in ``MostRecent``, where ``MostRecent/upsert(_:_:)`` computes them: PostgreSQL parses the expression of a generated
-/// column in every statement anew, for every partition it writes, which was a fifth of what a reading cost the server.
-private let derivedColumns: SQL = """
-  year integer NOT NULL GENERATED ALWAYS AS (extract(year FROM period_start)::integer) STORED,
-  period_name text NOT NULL GENERATED ALWAYS AS (
-    lpad(extract(year FROM period_start)::text, 4, '0') || CASE period_type
-      WHEN 'M' THEN '-' || lpad(extract(month FROM period_start)::text, 2, '0')
-      WHEN 'Q' THEN 'Q' || extract(quarter FROM period_start)::text
-    END) STORED
-  """
+extension TableName {
+  func ofPeriods(_ type: PeriodType) -> TableName { suffixed("_\(type.tableWord)") }
+
+  func partition(of period: Period) -> TableName {
+    let suffix = period.description.lowercased().map { character in
+      switch character {
+      case "-": "_"
+      case "q", "h": "_\(character)"
+      default: String(character)
+      }
+    }
+    return ofPeriods(period.type).suffixed("_" + suffix.joined())
+  }
+
+  /// Where the rows of an edition are kept once it is restated.
+  func edition(_ edition: Int, of period: Period) -> TableName {
+    partition(of: period).suffixed("_edition_\(edition)")
+  }
+}
 
 extension MostRecent: PeriodTable {
-  public var create: [Statement] {
-    let contentColumns = content.map { column -> SQL in
-      ranking.contains(column) ? "\(column) \(column.type) NOT NULL" : "\(column) \(column.type)"
-    }
-    return [
-      Statement(
-        "make \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(table) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(subjectID) \(subjectID.type) NOT NULL,
-          \(.joined(contentColumns, ",\n")),
-          \(.joined(Self.named.map { "\($0) \($0.type) NOT NULL" }, ",\n")),
-          PRIMARY KEY (\(names(key)))
-        ) PARTITION BY LIST (period_type)
-        """)
-    ] + indexes + createTypes(with: Self.storage)
+  public var shape: TableShape {
+    TableShape(
+      "make \(name)", table,
+      columns: keyColumns + content.map { ShapedColumn($0, required: ranking.contains($0)) }
+        + Self.named.map { ShapedColumn($0, required: true) },
+      key: key, partitionedBy: "LIST (period_type)", indexes: indexes)
   }
+
+  var keyColumns: [ShapedColumn] {
+    [Self.periodType, Self.periodStart, subjectID].map { ShapedColumn($0, required: true) }
+  }
+
+  public var lineColumns: [Column] { [subjectID] + content }
+  public var place: Column { selectedBy ?? subjectID }
 
   /// The key is in the index, so that who has a row is known without the table; and no column of it is ever updated but by
   /// a transfer, so the most recent event is still replaced in place (HOT).
-  private var indexes: [Statement] {
+  private var indexes: [IndexShape] {
     guard let column = selectedBy else { return [] }
     return [
-      Statement(
+      IndexShape(
         "index it by \(column.name.name), which reports select by",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_" + column.name.name)) ON \(table) (\(column))
-        INCLUDE (\(names(key)))
-        """)
+        Identifier(table.table.name + "_by_" + column.name.name), on: [column], including: key)
     ]
   }
 }
 
 extension PeriodCount: PeriodTable {
-  public var create: [Statement] {
-    [
-      Statement(
-        "make \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(table) (
-          period_type "char" NOT NULL,
-          period_start date NOT NULL,
-          \(group) \(group.type) NOT NULL,
-          \(Self.change) \(Self.change.type) NOT NULL,
-          \(derivedColumns)
-        ) PARTITION BY LIST (period_type)
-        """),
-      Statement(
-        "index it by what it counts by",
-        """
-        CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_group")) ON \(table) (\(group), period_start)
-        INCLUDE (\(Self.change))
-        """),
-    ] + createTypes(with: Self.storage)
+  public var shape: TableShape {
+    TableShape(
+      "make \(name)", table,
+      columns: [
+        ShapedColumn(MostRecent.periodType, required: true),
+        ShapedColumn(MostRecent.periodStart, required: true),
+        ShapedColumn(group, required: true), ShapedColumn(Self.change, required: true),
+      ],
+      partitionedBy: "LIST (period_type)",
+      indexes: [
+        IndexShape(
+          "index it by what it counts by", Identifier(table.table.name + "_by_group"),
+          on: [group, MostRecent.periodStart], including: [Self.change])
+      ])
   }
+
+  public var lineColumns: [Column] { [group, Self.change] }
+  public var place: Column { group }
 }
 
 extension Register {
-  public var create: [Statement] {
-    [
-      Statement(
-        "make \(name)",
-        """
-        CREATE TABLE IF NOT EXISTS \(table) (
-          \(subjectID) \(subjectID.type) PRIMARY KEY,
-          \(.joined(content.map { "\($0) \($0.type)" }, ",\n"))
-        )
-        """)
-    ]
-      + selectedBy.map { column in
-        Statement(
+  var shape: TableShape {
+    TableShape(
+      "make \(name)", table,
+      columns: [ShapedColumn(subjectID, required: true)] + content.map { ShapedColumn($0) },
+      key: [subjectID],
+      indexes: selectedBy.map { column in
+        IndexShape(
           "index it by \(column.name.name), which reports select by, with all they read",
-          """
-          CREATE INDEX IF NOT EXISTS \(Identifier(table.table.name + "_by_" + column.name.name))
-          ON \(table) (\(column))
-          INCLUDE (\(names([subjectID] + content.filter { $0 != column })))
-          """)
-      }
+          Identifier(table.table.name + "_by_" + column.name.name), on: [column],
+          including: [subjectID] + content.filter { $0 != column })
+      })
   }
+
+  public var create: [Statement] { shape.create }
 }
 
 extension Catalog {
@@ -209,11 +223,5 @@ extension Catalog {
   /// The "most recent" rollups that have a period.
   public func mostRecent(of period: Period) -> [MostRecent] {
     mostRecent.filter { $0.periods.contains(period.type) }
-  }
-
-  /// What makes all tables, in order; harmless where they are.
-  public var create: [Statement] {
-    periodTables.flatMap(\.create) + registers.flatMap(\.create) + Ledger(self).create
-      + periodTables.flatMap { $0.createLate + [$0.createGuard] }
   }
 }

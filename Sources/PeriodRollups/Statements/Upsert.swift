@@ -17,22 +17,13 @@ extension MostRecent {
   func upsert(_ rows: SQL, _ meeting: Meeting) -> SQL {
     """
     INSERT INTO \(table) AS r (\(names(key + content + Self.named)))
-    SELECT d.*, \(Self.periodNames(of: "d"))
+    SELECT d.*, \(periodNames(of: "d"))
     FROM (
       \(rows)
     ) AS d
     ON CONFLICT (\(names(key))) DO UPDATE
     SET (\(names(content))) = (\(of("excluded", content)))
     WHERE \(guardCondition(meeting))
-    """
-  }
-
-  /// The values of ``named`` for a relation with the key's columns.
-  static func periodNames(of alias: Identifier) -> SQL {
-    """
-    extract(year FROM \(alias).period_start)::integer,
-      CASE \(alias).period_type WHEN 'M' THEN to_char(\(alias).period_start, 'YYYY-MM')
-        ELSE to_char(\(alias).period_start, 'YYYY"Q"Q') END
     """
   }
 

@@ -8,12 +8,12 @@ extension MostRecent {
     comparison(
       "compare \(name) with the sources",
       mostRecent(
-        candidatesInSpan(lens, where: "NOT \(Editions.isClosed("p"))")),
+        candidatesInSpan(lens, where: "NOT \(isClosed("p"))")),
       """
       SELECT \(of("r", key + content))
       FROM \(table) AS r
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-        AND NOT \(Editions.isClosed("r"))
+        AND NOT \(isClosed("r"))
       """)
   }
 
@@ -47,12 +47,11 @@ extension MostRecent {
   public func verifyKnown(_ lens: Lens) -> Statement {
     comparison(
       "compare \(name) as known now with the sources",
-      mostRecent(
-        candidatesInSpan(lens, where: Editions.isClosed("p"))),
+      asEditionsHave(mostRecent(candidatesInSpan(lens, where: isClosed("p")))),
       known(
         where: """
           \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(inSpan("r"))
-            AND \(Editions.isClosed("r"))
+            AND \(isClosed("r"))
           """))
   }
 }

@@ -56,7 +56,8 @@ public struct ClosedVerification: Sendable {
       }
       return try await rows(edition, isLast: isLast, tx) + regions(edition, tx)
         + chain(edition, tx)
-        + missing(guards(of: edition, isLast: isLast), guards(tx)).map {
+        + missing(guards(of: edition, store.parts(of: edition, in: tx), isLast: isLast), guards(tx))
+        .map {
           Finding(edition: edition, district: nil, what: $0.what)
         }
     }
@@ -83,7 +84,9 @@ public struct ClosedVerification: Sendable {
   {
     let kept = isLast ? nil : edition.number
     var findings: [Finding] = []
-    for part in publication.parts {
+    let recorded = try await store.parts(of: edition, in: tx)
+    for declared in publication.parts {
+      let part = recorded.first { $0.name == declared.name }.map(declared.asOn) ?? declared
       for place in try await strings(part.differing, edition, tx) {
         let reason = try await publication.explain(part.name, place: place, of: edition, store.pool)
         findings.append(
@@ -91,40 +94,52 @@ public struct ClosedVerification: Sendable {
             tx, edition, place, "\(part.name): the row of facility \(place)\(reason)"))
       }
     }
-    for count in store.catalog.counts
-    where isLast && count.periods.contains(edition.period.type) {
-      for place in try await strings(count.part(of: edition.period).differing, edition, tx) {
+    for part in recorded where !publication.parts.contains(where: { $0.name == part.name }) {
+      let isCount = store.catalog.counts.contains { $0.name == part.name }
+      // Counts are changes, and kept of no edition but the last.
+      if isCount, !isLast { continue }
+      guard try await isWhole(part, part.rows(of: edition.period, keptAs: kept), tx) else {
         findings.append(
-          try await finding(tx, edition, place, "\(count.name): the count of facility \(place)"))
-      }
-    }
-    for rollup in store.catalog.mostRecent(of: edition.period) {
-      let part = rollup.part(of: edition.period, edition: kept)
-      guard
-        try await exists(
-          kept.map { rollup.edition($0, of: edition.period) }
-            ?? rollup.partition(of: edition.period), tx)
-      else {
-        findings.append(
-          Finding(edition: edition, district: nil, what: "\(rollup.name): its table is gone"))
+          Finding(edition: edition, district: nil, what: "\(part.name): its table is gone"))
         continue
       }
-      for place in try await strings(part.differing, edition, tx) {
-        let suspects = isLast ? try await suspects(rollup, edition.period, at: place, tx) : ""
+      let rows = part.part(of: edition.period, keptAs: kept)
+      for place in try await strings(rows.differing, edition, tx) {
+        let suspects = isLast ? try await suspects(part.name, edition.period, at: place, tx) : ""
+        let what = isCount ? "the count" : "rows"
         findings.append(
           try await finding(
-            tx, edition, place, "\(rollup.name): rows of facility \(place)\(suspects)"))
+            tx, edition, place, "\(part.name): \(what) of facility \(place)\(suspects)"))
       }
     }
-    return findings
+    return try await findings + unrecorded(edition, recorded, tx)
+  }
+
+  /// Parts with digests of which is not on record what they are over.
+  private func unrecorded(
+    _ edition: Edition, _ recorded: [RecordedPart], _ tx: borrowing Transaction
+  ) async throws -> [Finding] {
+    let query: Query = """
+      SELECT DISTINCT part FROM rollup.edition_leaves
+      WHERE period_type = \(edition.period.type.code)::"char"
+        AND period_start = \(CalendarDay(edition.period.start)) AND edition = \(edition.number)
+      """
+    let known = Set(recorded.map(\.name) + publication.parts.map(\.name))
+    return try await tx.query(query).map { try $0.decode(String.self) }
+      .filter { !known.contains($0) }.sorted().map {
+        Finding(
+          edition: edition, district: nil, what: "\($0): what its digest is over is on no record")
+      }
   }
 
   /// The subjects whose closed row is not what the sources say, with nothing late that explains it. Ids only.
   /// A row that is missing can be of any place.
   private func suspects(
-    _ rollup: MostRecent, _ period: Period, at place: String, _ tx: borrowing Transaction
+    _ name: String, _ period: Period, at place: String, _ tx: borrowing Transaction
   ) async throws -> String {
-    guard let span = PeriodSpan(from: period, through: period) else { return "" }
+    guard let rollup = store.catalog.mostRecent.first(where: { $0.name == name }),
+      let span = PeriodSpan(from: period, through: period)
+    else { return "" }
     let statement = try store.query(rollup.verifyKnown(.everything), store.values(of: span))
     let rows = try await tx.query(statement)
     let places = try await self.places(rollup, period, tx)
@@ -217,9 +232,14 @@ public struct ClosedVerification: Sendable {
     GuardCheck.published(publication.parts) + store.catalog.periodTables.map(\.functionOfGuards)
   }
 
-  private func guards(of edition: Edition, isLast: Bool) -> [GuardCheck] {
-    let kept = isLast ? [] : store.catalog.mostRecent(of: edition.period)
-    return store.catalog.closingOrder(of: edition.period).flatMap { $0.guards(of: edition.period) }
+  private func guards(of edition: Edition, _ recorded: [RecordedPart], isLast: Bool)
+    -> [GuardCheck]
+  {
+    let rollups = recorded.filter { part in !publication.parts.contains { $0.name == part.name } }
+    let kept = rollups.filter { part in
+      !isLast && !store.catalog.counts.contains { $0.name == part.name }
+    }
+    return rollups.flatMap { $0.guards(of: edition.period) }
       + kept.map { $0.guardOfKept(edition.number, of: edition.period) }
   }
 
@@ -257,8 +277,17 @@ public struct ClosedVerification: Sendable {
 
   // MARK: Parts
 
-  private func exists(_ table: TableName, _ tx: borrowing Transaction) async throws -> Bool {
-    try await tx.query("SELECT to_regclass(\("\(table)")) IS NOT NULL").only(Bool.self)
+  /// Whether a table is there with all columns of a part.
+  private func isWhole(_ part: RecordedPart, _ table: TableName, _ tx: borrowing Transaction)
+    async throws -> Bool
+  {
+    let columns = try await tx.query(
+      """
+      SELECT attname::text FROM pg_attribute
+      WHERE attrelid = to_regclass(\("\(table)")) AND attnum > 0 AND NOT attisdropped
+      """
+    ).map { try $0.decode(String.self) }
+    return part.columns.allSatisfy { columns.contains($0.name.name) }
   }
 
   private func strings(

@@ -48,7 +48,7 @@ public struct Closer: Sendable {
   public func due(through last: Period? = nil, early: Bool = false) async throws -> [Period] {
     let (today, grace) = try await calendar()
     let first = try await firstPeriod() ?? Period(.quarter, containing: today)
-    let end = last?.lastMonth ?? Period(.month, containing: today)
+    let end = last ?? Period(.month, containing: today)
     guard let span = PeriodSpan(from: first, through: end) else { return [] }
     let closed = Set(try await store.editions().map(\.edition.period))
     let counting = early ? Grace(month: 0, quarter: 0) : grace
@@ -138,6 +138,7 @@ public struct Closer: Sendable {
   /// - Throws: ``Closing/Refusal``.
   @discardableResult
   public func restate(_ period: Period, reason: String) async throws -> Outcome {
+    guard Closing.types.contains(period.type) else { throw Closing.Refusal.staysOpen(period) }
     guard reason.contains(where: { !$0.isWhitespace }) else {
       throw Closing.Refusal.noReason(period)
     }
@@ -176,7 +177,8 @@ public struct Closer: Sendable {
       for part in parts(edition) {
         try await run(part.part.storeLeaves(ofPlaces: false), edition, in: tx)
       }
-      if reason != nil { try await keep(edition, in: tx) }
+      let former = try await former(edition, in: tx)
+      if reason != nil { try await keep(edition, former, in: tx) }
 
       try await turn()
       // One closing at a time is entered: the chain of digests has one end. Of two that close the same period the second
@@ -185,13 +187,12 @@ public struct Closer: Sendable {
       _ = try check(try await editions(of: period, in: tx))
       try await tx.lock(store.catalog.closingOrder(of: period).map { $0.lock(period) })
       lockedAt = .now
-      if reason != nil { try await takeIn(edition, in: tx) }
+      if reason != nil { try await takeIn(edition, former, in: tx) }
       try await refresh(edition, since: since, in: tx)
-      if reason == nil {
-        for table in store.catalog.closingOrder(of: period) {
-          for statement in table.seal(period) { try await tx.script(statement.text) }
-        }
+      for table in store.catalog.closingOrder(of: period) where former[table.name] == nil {
+        for statement in table.seal(period) { try await tx.script(statement.text) }
       }
+      try await record(edition, in: tx)
       // Of rows that were just written the planner expects one, and would compare every place with every other.
       try await tx.execute("SET LOCAL enable_nestloop = off")
       try await run(publication.places.storeRegions, edition, in: tx)
@@ -227,11 +228,32 @@ public struct Closer: Sendable {
 
   private func parts(_ edition: Edition) -> [Part] {
     publication.parts.map { ($0, true) }
-      + store.catalog.counts.filter { $0.periods.contains(edition.period.type) }
-      .map { ($0.part(of: edition.period), false) }
-      + store.catalog.mostRecent(of: edition.period).map {
-        ($0.part(of: edition.period, edition: nil), false)
-      }
+      + store.catalog.closingOrder(of: edition.period).map { ($0.part(of: edition.period), false) }
+  }
+
+  /// The parts of the edition before, by name; none at closing. A rollup that was declared since is in none, and closed by
+  /// this edition.
+  private func former(_ edition: Edition, in tx: borrowing Transaction) async throws
+    -> [String: RecordedPart]
+  {
+    guard edition.number > 1 else { return [:] }
+    let parts = try await store.parts(of: Edition(edition.period, edition.number - 1), in: tx)
+    return Dictionary(uniqueKeysWithValues: parts.map { ($0.name, $0) })
+  }
+
+  /// Puts on record what the digests are over.
+  private func record(_ edition: Edition, in tx: borrowing Transaction) async throws {
+    for (part, _) in parts(edition) {
+      let record = part.record
+      try await tx.execute(
+        store.query(
+          Closing.enterPart,
+          edition.values.merging([
+            "part": Bind(record.name), "relation": Bind(record.table.qualified),
+            "place": Bind(record.place.name.name),
+            "columns": Bind(record.columns.map(\.name.name)),
+          ]) { $1 }))
+    }
   }
 
   /// Does again, with writers kept out, what has changed since it was published; of a restatement also the rows that
@@ -255,22 +277,35 @@ public struct Closer: Sendable {
   }
 
   /// Keeps the rows of the edition before.
-  private func keep(_ edition: Edition, in tx: borrowing Transaction) async throws {
-    for rollup in store.catalog.mostRecent(of: edition.period) {
-      for statement in rollup.keep(edition: edition.number - 1, of: edition.period) {
+  private func keep(
+    _ edition: Edition, _ former: [String: RecordedPart], in tx: borrowing Transaction
+  ) async throws {
+    // Counts are changes, and kept of no edition but the last. A rollup that is declared no more is kept as it was.
+    let without = Set(publication.parts.map(\.name) + store.catalog.counts.map(\.name))
+    for part in former.values.sorted(by: { $0.name < $1.name }) where !without.contains(part.name) {
+      for statement in part.keep(edition.number - 1, of: edition.period) {
         try await tx.script(statement.text)
       }
       try await tx.execute(
-        Roles.own(rollup.edition(edition.number - 1, of: edition.period)))
+        Roles.own(part.rows(of: edition.period, keptAs: edition.number - 1)))
     }
   }
 
-  /// Brings the rows to what is known now.
-  private func takeIn(_ edition: Edition, in tx: borrowing Transaction) async throws {
+  /// Brings the rows to what is known now, and fills the columns that the edition before did not have.
+  private func takeIn(
+    _ edition: Edition, _ former: [String: RecordedPart], in tx: borrowing Transaction
+  ) async throws {
     for table in store.catalog.closingOrder(of: edition.period) {
+      guard let recorded = former[table.name] else { continue }
       try await tx.script(table.unseal(edition.period).text)
       for statement in table.takeIn(edition.period) {
         try await tx.execute(Query(text: statement.text))
+      }
+      if let rollup = table as? MostRecent {
+        let new = rollup.payload.filter { !recorded.has($0) }
+        for statement in rollup.mend(new, in: edition.period) {
+          try await tx.execute(store.query(statement))
+        }
       }
       try await tx.script(table.reseal(edition.period).text)
     }

@@ -77,6 +77,19 @@ extension RollupStore {
     try await tx.query(Query(text: Self.records)).compactMap(Self.record)
   }
 
+  /// The periods that are closed for each rollup, by name: one that was declared later is open where others are closed.
+  static func closedPeriodsByRollup(in tx: borrowing Transaction) async throws
+    -> [String: Set<Period>]
+  {
+    try await tx.query(
+      "SELECT DISTINCT part, period_type::text, period_start FROM rollup.edition_parts"
+    ).reduce(into: [:]) { closed, row in
+      let (part, type, start) = try row.decode((String, String, CalendarDay).self)
+      guard let period = Period(type, start) else { return }
+      closed[part, default: []].insert(period)
+    }
+  }
+
   /// The periods that are closed.
   public static func closedPeriods(in tx: borrowing Transaction) async throws -> Set<Period> {
     Set(
@@ -87,6 +100,23 @@ extension RollupStore {
         let (type, start) = try row.decode((String, CalendarDay).self)
         return Period(type, start)
       })
+  }
+
+  /// The parts of an edition as they are on record, with the types that their columns have.
+  func parts(of edition: Edition, in tx: borrowing Transaction) async throws -> [RecordedPart] {
+    try await tx.query(query(Closing.recordedParts, edition.values)).map { row in
+      let (name, relation, place) = (
+        try row.decode(0, as: String.self), try row.decode(1, as: String.self),
+        try row.decode(2, as: String.self)
+      )
+      let columns = zip(try row.decode(3, as: [String].self), try row.decode(4, as: [String].self))
+      return RecordedPart(
+        name: name, table: TableName(qualified: relation), place: Column(Identifier(place), .text),
+        // Only instants are printed otherwise than they are.
+        columns: columns.map {
+          Column(Identifier($0), $1 == "timestamp with time zone" ? .timestamptz : .text)
+        })
+    }
   }
 
   private static let records = """
@@ -114,4 +144,6 @@ extension RollupStore {
 extension SQLState {
   /// What the guard of a closed period refuses with.
   public static let closedPeriod = SQLState(rawValue: "RC077")
+  /// What a closing by a program that is older than the database is refused with.
+  public static let olderProgram = SQLState(rawValue: "RC078")
 }

@@ -67,6 +67,8 @@ public enum DeploymentError: Error, Hashable, CustomStringConvertible {
   case timeZoneIsSet(String, asked: String)
   case changedMigration(String)
   case unknownMigration(String)
+  /// A step of a migration never had its locks.
+  case busy(String)
 
   public var description: String {
     switch self {
@@ -82,6 +84,9 @@ public enum DeploymentError: Error, Hashable, CustomStringConvertible {
         + "restore the file, and write the change as a new one."
     case .unknownMigration(let name):
       "the database has migration \(name), which this program does not know: it was migrated by a newer version."
+    case .busy(let step):
+      "another session has held what the step '\(step)' needs for minutes (see pg_stat_activity for long transactions). "
+        + "What was done before it stays; 'rollup migrate' goes on with the rest."
     }
   }
 }

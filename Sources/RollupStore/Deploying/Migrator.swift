@@ -31,24 +31,48 @@ public struct Migrator: Sendable {
     public var timeZone: String
     /// The partitions made now.
     public var partitions = 0
+    /// What is in the database, declared no more and left there, a sentence each.
+    public var remarks: [String] = []
     /// What a superuser has to run for the roles to be there; empty when they are.
     public var missingRoles: [String] = []
   }
 
+  /// What a run would do.
+  public struct Plan: Sendable {
+    public internal(set) var steps: [MigrationStep] = []
+    public internal(set) var remarks: [String] = []
+    var outcome = Outcome(timeZone: "")
+
+    /// The SQL of all steps, as psql would run it.
+    public var description: String { steps.map(\.description).joined(separator: "\n") }
+  }
+
   /// Migrates.
   ///
-  /// Two runs at once are safe: the second waits for the first. Each file is applied in a transaction of its own, so a
-  /// run that is killed has applied each file whole or not at all.
-  /// - Parameter timeZone: an IANA name; nil keeps the one that is set, or sets UTC.
-  /// - Throws: ``DeploymentError``.
-  public func run(_ pool: Pool, timeZone: String? = nil, partitions span: PeriodSpan? = nil)
-    async throws -> Outcome
-  {
+  /// Two runs at once are safe: the second waits for the first. A run that is killed has done each step whole or not at
+  /// all, and the next goes on with it.
+  /// - Parameters:
+  ///   - timeZone: an IANA name; nil keeps the one that is set, or sets UTC.
+  ///   - partitions: nil for those of some years before and after today.
+  ///   - drops: also removes what is declared no more, as far as no edition rests on it.
+  ///   - report: called with the name of each step that is done.
+  /// - Throws: ``DeploymentError``, `SchemaPlan.Refusal`.
+  public func run(
+    _ pool: Pool, timeZone: String? = nil, partitions span: PeriodSpan? = nil,
+    dropping drops: Bool = false, report: (String) -> Void = { _ in }
+  ) async throws -> Outcome {
     try await pool.withConnection { connection in
-      try await connection.query("SELECT pg_advisory_lock(\(Self.lock))")
+      try await connection.execute("SELECT pg_advisory_lock(\(Self.lock))")
       do {
-        let outcome = try await migrate(connection, timeZone: timeZone, span: span)
-        try await connection.query("SELECT pg_advisory_unlock(\(Self.lock))")
+        let plan = try await plan(connection, timeZone: timeZone, span: span, drops: drops)
+        for step in plan.steps {
+          try await step.run(on: connection)
+          report(step.name)
+        }
+        var outcome = plan.outcome
+        outcome.remarks = plan.remarks
+        outcome.missingRoles = try await roles.ensure(on: connection)
+        try await connection.execute("SELECT pg_advisory_unlock(\(Self.lock))")
         return outcome
       } catch {
         _ = try? await connection.query("SELECT pg_advisory_unlock(\(Self.lock))")
@@ -57,50 +81,78 @@ public struct Migrator: Sendable {
     }
   }
 
+  /// What ``run(_:timeZone:partitions:dropping:report:)`` would do now. Writes nothing.
+  public func plan(
+    _ pool: Pool, timeZone: String? = nil, partitions span: PeriodSpan? = nil,
+    dropping drops: Bool = false
+  ) async throws -> Plan {
+    try await pool.withConnection { connection in
+      var plan = try await plan(connection, timeZone: timeZone, span: span, drops: drops)
+      plan.steps += try await roles.plan(on: connection)
+      return plan
+    }
+  }
+
+  private var roles: Roles { Roles(catalog: catalog, places: places, published: published) }
+
   /// Spells "migrate".
   private static let lock: Int64 = 0x6D_6967_7261_7465
 
-  private func migrate(_ connection: Connection, timeZone: String?, span: PeriodSpan?) async throws
-    -> Outcome
-  {
-    try await connection.script(
-      """
-      CREATE SCHEMA IF NOT EXISTS rollup;
-      CREATE TABLE IF NOT EXISTS rollup.migrations (
-        name text PRIMARY KEY,
-        checksum bytea NOT NULL,
-        applied_at timestamptz NOT NULL DEFAULT now()
-      );
-      """)
+  private func plan(
+    _ connection: Connection, timeZone: String?, span: PeriodSpan?, drops: Bool
+  ) async throws -> Plan {
+    var plan = Plan()
     let applied = try await checkApplied(connection)
-    var outcome = Outcome(timeZone: "")
-    for migration in migrations where !applied.contains(migration.name) {
-      try await connection.transaction { tx in
-        try await tx.script(migration.sql)
-        try await tx.execute(
-          """
-          INSERT INTO rollup.migrations (name, checksum)
-          VALUES (\(migration.name), sha256(convert_to(\(migration.sql), 'UTF8')))
-          """)
-      }
-      outcome.applied.append(migration.name)
+    if applied == nil {
+      plan.steps.append(MigrationStep("make the schema", [.init("ours", Self.schema)]))
     }
-    try await connection.transaction { tx in
-      for statement in catalog.create { try await tx.script(statement.text) }
+    for migration in migrations where applied?.contains(migration.name) != true {
+      plan.steps.append(
+        MigrationStep(
+          "apply \(migration.name)",
+          [
+            .init("Migrations/\(migration.name).sql", Query(text: migration.sql)),
+            .init(
+              "note that it is applied",
+              """
+              INSERT INTO rollup.migrations (name, checksum)
+              VALUES (\(migration.name), sha256(convert_to(\(migration.sql), 'UTF8')))
+              """, ["'\(migration.name)'", "the text above"]),
+            .init("it is the owner's", Roles.ownMade),
+          ]))
+      plan.outcome.applied.append(migration.name)
     }
-    outcome.timeZone = try await set(timeZone: timeZone, connection)
-    let partitions = Partitions(catalog)
+    let found = try await SchemaReading.read(catalog, on: connection)
+    let schema = try SchemaPlan(catalog, found: found, dropping: drops)
+    plan.steps += schema.steps.map { MigrationStep($0) }
+    plan.remarks = schema.remarks
+    let (zone, set) = try await set(timeZone: timeZone, found, connection)
+    plan.outcome.timeZone = zone
+    if let set {
+      plan.steps.append(
+        MigrationStep("set the reporting time zone", [.init("an IANA name", set, ["'\(zone)'"])]))
+    }
     let horizon = if let span { span } else { try await Partitions.horizon(connection) }
-    outcome.partitions = try await partitions.ensure(horizon, on: connection)
-    outcome.missingRoles = try await Roles(
-      catalog: catalog, places: places, published: published
-    ).ensure(on: connection)
-    return outcome
+    let partitions = Partitions(catalog).missing(in: horizon, Set(found.tables.keys))
+    plan.steps += partitions.map { Partitions.step($0.table, $0.period) }
+    plan.outcome.partitions = partitions.count
+    return plan
   }
 
-  /// The names of what was applied.
+  private static let schema: Query = """
+    CREATE SCHEMA IF NOT EXISTS rollup;
+    CREATE TABLE IF NOT EXISTS rollup.migrations (
+      name text PRIMARY KEY,
+      checksum bytea NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT now()
+    );
+    """
+
+  /// The names of what was applied; nil where nothing ever was.
   /// - Throws: ``DeploymentError/changedMigration(_:)`` and ``DeploymentError/unknownMigration(_:)``.
-  private func checkApplied(_ connection: Connection) async throws -> Set<String> {
+  private func checkApplied(_ connection: Connection) async throws -> Set<String>? {
+    let isThere = try await connection.query("SELECT to_regclass('rollup.migrations') IS NOT NULL")
+    guard try isThere.only(Bool.self) else { return nil }
     let rows = try await connection.query(
       "SELECT name, checksum FROM rollup.migrations ORDER BY name")
     var names: Set<String> = []
@@ -118,29 +170,34 @@ public struct Migrator: Sendable {
     return names
   }
 
-  /// Sets the reporting time zone. It can be changed only as long as no rollup has a row.
-  private func set(timeZone asked: String?, _ connection: Connection) async throws -> String {
-    let current = try await connection.query("SELECT time_zone FROM rollup.deployment").first?
-      .decode(String.self)
+  /// The reporting time zone, and what sets it where it is not set so. It can be changed only as long as no rollup has a
+  /// row.
+  private func set(
+    timeZone asked: String?, _ found: FoundSchema, _ connection: Connection
+  ) async throws -> (String, Query?) {
+    func insert(_ zone: String) -> Query {
+      "INSERT INTO rollup.deployment (time_zone) VALUES (\(zone))"
+    }
+    let isThere = found.tables["rollup.deployment"] != nil
+    let current =
+      isThere
+      ? try await connection.query("SELECT time_zone FROM rollup.deployment").first?.decode(
+        String.self) : nil
     guard let asked else {
-      if let current { return current }
-      try await connection.execute("INSERT INTO rollup.deployment (time_zone) VALUES ('UTC')")
-      return "UTC"
+      if let current { return (current, nil) }
+      return ("UTC", insert("UTC"))
     }
     let zone = try await Deployment.validated(timeZone: asked, on: connection)
-    guard let current else {
-      try await connection.execute("INSERT INTO rollup.deployment (time_zone) VALUES (\(zone))")
-      return zone
-    }
-    if current == zone { return zone }
-    for table in catalog.periodTables.map(\.table) + catalog.registers.map(\.table) {
+    guard let current else { return (zone, insert(zone)) }
+    if current == zone { return (zone, nil) }
+    for table in catalog.periodTables.map(\.table) + catalog.registers.map(\.table)
+    where found.tables[table.qualified] != nil {
       let rows = try await connection.query(
         Query(text: "SELECT EXISTS (SELECT FROM \(table))"))
       if try rows.only(Bool.self) {
         throw DeploymentError.timeZoneIsSet(current, asked: zone)
       }
     }
-    try await connection.execute("UPDATE rollup.deployment SET time_zone = \(zone)")
-    return zone
+    return (zone, "UPDATE rollup.deployment SET time_zone = \(zone)")
   }
 }

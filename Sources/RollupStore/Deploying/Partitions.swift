@@ -63,19 +63,30 @@ public struct Partitions: Sendable {
         WHERE c.relispartition AND c.relkind = 'r'
         """
       ).map { try $0.decode(String.self) })
-    var made = 0
-    for table in catalog.periodTables {
-      for type in table.periods {
-        for period in span.widened(to: type).periods(of: type) {
-          let partition = table.partition(of: period)
-          let name = "\(partition.schema?.name ?? "public").\(partition.table.name)"
-          guard !existing.contains(name) else { continue }
-          try await make(table, period, on: connection)
-          made += 1
-        }
+    let missing = missing(in: span, existing)
+    for (table, period) in missing { try await make(table, period, on: connection) }
+    return missing.count
+  }
+
+  /// The partitions of a span that are not among the tables there are.
+  func missing(in span: PeriodSpan, _ existing: Set<String>) -> [(
+    table: any PeriodTable, period: Period
+  )] {
+    catalog.periodTables.flatMap { table in
+      table.periods.flatMap { type in
+        span.periods(of: type).filter { !existing.contains(table.partition(of: $0).qualified) }
+          .map { (table, $0) }
       }
     }
-    return made
+  }
+
+  /// The same as a step of a migration.
+  static func step(_ table: any PeriodTable, _ period: Period) -> MigrationStep {
+    MigrationStep(
+      "make the partition of \(table.name) for \(period)",
+      table.createPartition(of: period).map(MigrationStep.Piece.init) + [
+        .init("it is the owner's", Roles.own(table.partition(of: period)))
+      ], doneWhen: .duplicateTable)
   }
 
   private func make(_ table: any PeriodTable, _ period: Period, on connection: Connection)

@@ -8,6 +8,30 @@ struct Roles: Sendable {
   let places: TableName?
   let published: [TableName]
 
+  /// What ``ensure(on:)`` would run.
+  func plan(on connection: Connection) async throws -> [MigrationStep] {
+    let known = try await connection.query("SELECT rolname::text FROM pg_roles").map {
+      try $0.decode(String.self)
+    }
+    let missing = RollupRole.allCases.filter { !known.contains($0.rawValue) }
+    let made = missing.map { role in
+      MigrationStep(
+        "make the role \(role.rawValue)",
+        [.init("nobody logs in as it", Query(text: Self.create(role)))], in: .alone)
+    }
+    let rights = catalog.grants(places: places, published: published)
+    return made + [
+      MigrationStep(
+        "give the roles their rights, as every time",
+        [.init("what is in the schema belongs to the owner", Query(text: Self.owning))]
+          + rights.map(MigrationStep.Piece.init))
+    ]
+  }
+
+  private static func create(_ role: RollupRole) -> String {
+    "CREATE ROLE \(role.rawValue) NOLOGIN"
+  }
+
   /// - Returns: what a superuser has to run, when this role may not; empty when all is done.
   func ensure(on connection: Connection) async throws -> [String] {
     var missing: [String] = []
@@ -17,19 +41,19 @@ struct Roles: Sendable {
       ).only(Bool.self)
       if known { continue }
       do {
-        try await connection.script("CREATE ROLE \(role.rawValue) NOLOGIN")
+        try await connection.script(Self.create(role))
       } catch let error as PostgresError
         where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation
       {
         // Another migration made it just now.
       } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
-        missing.append("CREATE ROLE \(role.rawValue) NOLOGIN;")
+        missing.append(Self.create(role) + ";")
       }
     }
     guard missing.isEmpty else { return missing }
     do {
       try await connection.transaction(.readCommitted, retrying: .roles) { tx in
-        try await tx.execute("SET LOCAL lock_timeout = '2s'")
+        try await tx.script(SchemaStep.opening.text)
         try await tx.script(Self.owning)
         for statement in catalog.grants(places: places, published: published) {
           try await tx.script(statement.text)
@@ -41,11 +65,23 @@ struct Roles: Sendable {
     }
   }
 
+  /// ``owning``, where the roles are there and this one may: guards act as the owner, and must see what a step has made as
+  /// soon as it is.
+  static let ownMade = Query(
+    text: """
+      DO $own$
+      BEGIN
+        IF to_regrole('rollup_owner') IS NULL OR NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
+          RETURN;
+        END IF;
+        \(transfer.replacing("\n", with: "\n  "))
+      END
+      $own$
+      """)
+
   /// What is in the schema belongs to the owner; only what does not yet is touched.
   private static let owning = """
     DO $owning$
-    DECLARE
-      it text;
     BEGIN
       IF NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
         EXECUTE format('GRANT rollup_owner TO %I', current_user);
@@ -54,6 +90,15 @@ struct Roles: Sendable {
       IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
         ALTER SCHEMA rollup OWNER TO rollup_owner;
       END IF;
+      \(transfer.replacing("\n", with: "\n  "))
+    END
+    $owning$
+    """
+
+  private static let transfer = """
+    DECLARE
+      it text;
+    BEGIN
       FOR it IN
         SELECT c.oid::regclass::text FROM pg_class AS c
         WHERE c.relnamespace = 'rollup'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner <> 'rollup_owner'::regrole
@@ -66,8 +111,7 @@ struct Roles: Sendable {
       LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO rollup_owner', it);
       END LOOP;
-    END
-    $owning$
+    END;
     """
 
   /// Gives a new partition to the owner, where there is one.

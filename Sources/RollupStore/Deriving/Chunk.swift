@@ -58,12 +58,12 @@ extension RollupStore {
     return try await pool.withConnection { try await $0.query(count).only(Int.self) }
   }
 
-  /// The values of a span, widened so that every period type begins and ends with it.
+  /// The values of a span, widened to the whole of all declared periods that have a day in it.
   func values(of span: PeriodSpan) -> Values {
-    let widened = PeriodType.allCases.reduce(span) { $0.widened(to: $1) }
+    let bounds = span.bounds(of: Array(Set(catalog.periodTables.flatMap(\.periods))))
     return [
-      Parameter.from.name: Bind(CalendarDay(widened.first.start)),
-      Parameter.to.name: Bind(CalendarDay(widened.last.end)),
+      Parameter.from.name: Bind(CalendarDay(bounds.from)),
+      Parameter.to.name: Bind(CalendarDay(bounds.to)),
     ]
   }
 }

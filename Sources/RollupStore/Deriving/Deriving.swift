@@ -129,3 +129,23 @@ extension RollupStore {
     return derived
   }
 }
+
+extension RollupStore {
+  /// Fills columns of a chunk's rows in the span's open periods from the events that the rows hold, beside writers: what a
+  /// column that was added needs. Rows are neither added nor removed.
+  public func mend<Key: PostgresKey>(
+    _ columns: [Column], of rollup: MostRecent, _ chunk: Chunk<Key>, in span: PeriodSpan,
+    in tx: borrowing Transaction
+  ) async throws -> Derived {
+    let values = chunk.values.merging(self.values(of: span)) { $1 }
+    for setting in Self.forAChunk { try await tx.execute(setting) }
+    try await tx.execute(query(Doing.backfill.statement))
+    var derived = Derived()
+    try await tx.execute(
+      query(Locks(catalog.subject).subjects(chunk.lens, for: .share), values))
+    for statement in rollup.mend(columns, chunk.lens) {
+      derived.written += try await tx.execute(query(statement, values))
+    }
+    return derived
+  }
+}

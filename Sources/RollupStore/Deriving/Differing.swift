@@ -15,16 +15,16 @@ struct SpanParts: Sendable {
   let span: PeriodSpan
   let buckets: PeriodBuckets?
   let outside: [PeriodSpan]
-  let closed: Set<Period>
+  /// By rollup.
+  private let closed: [String: Set<Period>]
 
   init(_ span: PeriodSpan, of store: RollupStore, in tx: borrowing Transaction) async throws {
     self.span = span
     let usual = Partitions.usual(
       span, in: try await tx.query(Partitions.thisYear).only(Int.self))
     let types = Set(store.catalog.mostRecent.flatMap(\.periods))
-    // Whole periods of every type.
-    let inside = usual.map { types.reduce($0) { $0.widened(to: $1) } }
-    closed = try await RollupStore.closedPeriods(in: tx)
+    let inside = usual
+    closed = try await RollupStore.closedPeriodsByRollup(in: tx)
     guard let inside,
       let buckets = try await PeriodBuckets(inside, Array(types), of: store, in: tx)
     else {
@@ -38,6 +38,11 @@ struct SpanParts: Sendable {
       after <= span.last ? PeriodSpan(from: after, through: span.last) : nil,
     ].compactMap { $0 }
   }
+}
+
+extension SpanParts {
+  /// The periods that are closed for a rollup.
+  func closed(for rollup: MostRecent) -> Set<Period> { closed[rollup.name] ?? [] }
 }
 
 extension RollupStore {
@@ -74,7 +79,7 @@ extension RollupStore {
       }
     }
     guard let buckets = parts.buckets else { return subjects }
-    let closed = parts.closed
+    let closed = parts.closed(for: rollup)
     for isClosed in closedToo ? [false, true] : [false]
     where buckets.contains(where: { closed.contains($0) == isClosed }) {
       let values = chunk.values.merging(

@@ -20,7 +20,7 @@ public struct Loader: Sendable {
     try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
       let parts = try await SpanParts(span, of: store, in: tx)
       guard let periods = parts.buckets?.all(rollup.periods) else { return [] }
-      let closed = parts.closed
+      let closed = parts.closed(for: rollup)
       let made = Set(
         try await tx.query("SELECT relname::text FROM pg_class WHERE relispartition").map {
           try $0.decode(String.self)
@@ -81,7 +81,8 @@ public struct Loader: Sendable {
     try await tx.execute("SET LOCAL maintenance_work_mem = '64MB'")
     for statement in loading.index(period) { try await tx.execute(Query(text: statement.text)) }
     try await tx.lock([loading.lock(period)])
-    if try await RollupStore.closedPeriods(in: tx).contains(period) { return 0 }
+    let closed = try await RollupStore.closedPeriodsByRollup(in: tx)
+    if closed[loading.rollup.name]?.contains(period) ?? false { return 0 }
     for statement in loading.attach(period) { try await tx.execute(Query(text: statement.text)) }
     return written
   }

@@ -14,7 +14,7 @@ struct PeriodBuckets: Sendable {
   ) async throws {
     var (periods, bounds) = ([PeriodType: [Period]](), [PeriodType: [Timestamp]]())
     for type in types {
-      let all = Array(span.widened(to: type).periods(of: type))
+      let all = Array(span.periods(of: type))
       let days = (all.map(\.start) + all.suffix(1).map(\.end)).map { CalendarDay($0) }
       let query = try store.query(Closing.beginnings, ["period_starts": Bind(days)])
       let (instants, isExact) = try await tx.query(query).only(([Timestamp], Bool).self)

@@ -94,9 +94,11 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
       store.query(writes.differs(columns), all),
     ])[2]
     guard let row = differs.first else { throw notFound(id) }
-    guard try row.decode(Bool.self) else { return .unchanged }
+    let changed = try row.decode([String].self)
+    guard !changed.isEmpty else { return .unchanged }
     try await change(
-      keys, in: tx, by: store.query(writes.update(columns), all), adding: keys, as: .edit)
+      keys, in: tx, by: store.query(writes.update(columns), all), adding: keys, as: .edit,
+      of: changed)
     return .changed
   }
 
@@ -166,10 +168,11 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
 
   /// The protocol: lock the rollup rows (by adding the row as it is), take it away, change it, add it as it is now. What
   /// that meant for closed periods, whose rows the guard kept as they are, is settled at the end.
+  /// - Parameter columns: which have changed; nil for all.
   @discardableResult
   private func change(
     _ keys: Values, in tx: borrowing Transaction, by change: Query, adding after: Values?,
-    as name: Ledger.Change
+    as name: Ledger.Change, of columns: [String]? = nil
   ) async throws -> Rows {
     let locking =
       try [store.query(Doing.change.statement)] + store.queries(writes.add(.given), keys)
@@ -188,7 +191,8 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     let changed = try await tx.pipeline(taking + [change] + adding + closed)
     let closedStarts = try changed[changed.count - 2].map { try $0.decode(CalendarDay.self) }
     if !closedStarts.isEmpty {
-      try await settle(closedStarts, before: keys, standing, after: after, as: name, in: tx)
+      try await settle(
+        closedStarts, before: keys, standing, after: after, as: name, columns, in: tx)
     }
     return changed[taking.count]
   }
@@ -196,13 +200,12 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
   /// Makes the late rows right and enters the change in the ledger.
   private func settle(
     _ starts: [CalendarDay], before: Values, _ standing: Rows, after: Values?,
-    as name: Ledger.Change,
-    in tx: borrowing Transaction
+    as name: Ledger.Change, _ columns: [String]?, in tx: borrowing Transaction
   ) async throws {
     let was = try standing.first.map { try $0.decode((Timestamp?, Bool?).self) }
     let noted: Values = [
       Parameter.periodStarts.name: Bind(starts), "was_time": Bind(was?.0),
-      "was_counted": Bind(was?.1 ?? false),
+      "was_counted": Bind(was?.1 ?? false), "changed": Bind(columns),
     ]
     var steps: [Query] = []
     let moves = after.map { $0[Self.subjects] != before[Self.subjects] } ?? false

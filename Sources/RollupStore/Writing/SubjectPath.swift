@@ -124,6 +124,7 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
         [
           "subject_ids": Bind(ids.map { _ in other }), "row_ids": Bind(ids),
           "was_time": Bind(Timestamp?.none), "was_counted": Bind(false),
+          "changed": Bind([String]?.none),
         ])
     }
     try await finish(

@@ -61,8 +61,8 @@ extension SampleProgramme {
     let parameters = parameters(patients, timeZone)
     return Query(
       text: """
-        INSERT INTO blood_pressures (patient_id, id, facility_id, systolic, diastolic, recorded_at, deleted_at,
-          created_at, updated_at)
+        INSERT INTO blood_pressures (patient_id, id, facility_id, systolic, diastolic, heart_rate, recorded_at,
+          deleted_at, created_at, updated_at)
         WITH parameters AS (
         \(parameters.text)
         ), encounters AS (
@@ -95,6 +95,8 @@ extension SampleProgramme {
         SELECT patient_id, md5(patient_id || '/reading/' || k || '/' || again)::uuid, facility_id,
           round(systolic)::int,
           round(greatest(46, least(systolic - 18, 24 + 0.42 * systolic + 6 * other_chance)))::int,
+          -- Not every device tells.
+          CASE WHEN (d >> 20) & 7 < 6 THEN round(76 + 5 * own + 6 * chance)::int END,
           -- Wrong times, a few of each: none, the year 16, an Ethiopian year taken for a Gregorian one, the future.
           CASE (d & 2147483647) % 6000
             WHEN 0 THEN NULL
@@ -116,6 +118,37 @@ extension SampleProgramme {
           END AS synced_at
           OFFSET 0
         ) AS synced
+        ON CONFLICT (patient_id, id) DO NOTHING
+        """,
+      binds: parameters.binds)
+  }
+
+  /// One patient in four has diabetes too, and a blood sugar at one visit in two; HbA1c is measured once in a while.
+  func insertBloodSugars(of patients: ClosedRange<Int>, _ timeZone: String) -> Query {
+    let parameters = parameters(patients, timeZone)
+    return Query(
+      text: """
+        INSERT INTO blood_sugars (patient_id, id, facility_id, value, type, recorded_at, created_at, updated_at)
+        WITH parameters AS (
+        \(parameters.text)
+        ), encounters AS (
+        \(Self.encounters)
+        ), draws AS (
+          SELECT *, (ARRAY['random', 'fasting', 'fasting', 'post_prandial', 'hba1c'])[1 + ((d >> 3) & 1023) % 5] AS type,
+            ((patient_draw >> 5) & 1023) / 1023::float8 AS own,
+            (((d >> 13) & 1023) + ((d >> 23) & 1023)) / 1023::float8 - 1 AS chance
+          FROM encounters
+          WHERE (patient_draw >> 50) & 3 = 0 AND d & 1 = 0
+          OFFSET 0
+        )
+        SELECT patient_id, md5(patient_id || '/sugar/' || k)::uuid, facility_id,
+          CASE type
+            WHEN 'hba1c' THEN round((6.4 + 2.6 * own + 0.8 * chance)::numeric, 1)
+            WHEN 'fasting' THEN round((112 + 70 * own + 25 * chance)::numeric)
+            ELSE round((150 + 110 * own + 45 * chance)::numeric)
+          END, type, at + interval '4 minutes', synced_at, synced_at
+        FROM draws
+        CROSS JOIN LATERAL (SELECT at + u3 * interval '2 days' AS synced_at) AS synced
         ON CONFLICT (patient_id, id) DO NOTHING
         """,
       binds: parameters.binds)

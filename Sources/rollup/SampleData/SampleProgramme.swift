@@ -54,6 +54,9 @@ struct SampleProgramme: Sendable {
             what: "readings of patients \(first) to \(last)",
             query: insertReadings(of: first...last, timeZone)),
           Step(
+            what: "blood sugars of patients \(first) to \(last)",
+            query: insertBloodSugars(of: first...last, timeZone)),
+          Step(
             what: "visits of patients \(first) to \(last)",
             query: insertVisits(of: first...last, timeZone)),
         ]
@@ -65,7 +68,7 @@ struct SampleProgramme: Sendable {
     """
     SELECT EXISTS (SELECT FROM facilities WHERE id = md5(\(name(timeZone)) || '/facility/1')::uuid)
       OR NOT (EXISTS (SELECT FROM facilities) OR EXISTS (SELECT FROM patients)
-        OR EXISTS (SELECT FROM blood_pressures) OR EXISTS (SELECT FROM visits))
+        OR EXISTS (SELECT FROM blood_pressures) OR EXISTS (SELECT FROM blood_sugars) OR EXISTS (SELECT FROM visits))
     """
   }
 
