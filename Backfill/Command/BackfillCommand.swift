@@ -150,11 +150,15 @@ struct BackfillCommand: Command {
   }
 
   private func say(_ plan: BackfillRun.Plan, _ task: BackfillTask) {
-    var lines = [
-      task.description,
-      "\(plan.months.grouped) months and \(plan.quarters.grouped) quarters, \(plan.closed.grouped) of them closed",
-      "\(plan.patients.grouped) patients in \(plan.chunks.grouped) chunks",
-    ]
+    var lines = [task.description]
+    // The register of patients has no periods.
+    if !plan.periods.isEmpty {
+      let counts = plan.periods.map { periods in
+        "\(periods.count.grouped) \(periods.count == 1 ? periods.type.word : periods.type.plural)"
+      }
+      lines.append("\(counts.joined(separator: ", ")); \(plan.closed.grouped) of them closed")
+    }
+    lines.append("\(plan.patients.grouped) patients in \(plan.chunks.grouped) chunks")
     if plan.loaded > 0 {
       lines.append("\(plan.loaded.grouped) periods of rollups are empty: loaded, then indexed")
     }

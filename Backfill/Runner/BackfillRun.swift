@@ -27,8 +27,8 @@ public struct BackfillRun: Sendable {
 
   /// What a run would do.
   public struct Plan: Hashable, Sendable {
-    public var months = 0
-    public var quarters = 0
+    /// How many of each type that the task's rollups are declared for, shorter types first.
+    public var periods: [Count] = []
     /// Of those: they keep their rows, and what they lack is late.
     public var closed = 0
     /// Periods of rollups that are empty, and are loaded before they are indexed.
@@ -37,18 +37,22 @@ public struct BackfillRun: Sendable {
     public var chunks = 0
     /// At the last run's rate; nil without one.
     public var seconds: Double?
+
+    /// So many periods of a type.
+    public struct Count: Hashable, Sendable {
+      public let type: PeriodType
+      public let count: Int
+    }
   }
 
   /// - Throws: ``UnknownRegion``.
   public func plan() async throws -> Plan {
     let chunks = try await chunks()
     var plan = Plan()
-    let months = task.span.periods(of: .month)
-    let quarters = task.span.periods(of: .quarter)
     let closed = Set(try await store.editions().map(\.edition.period))
-    plan.months = months.count
-    plan.quarters = quarters.count
-    plan.closed = closed.filter(task.includes).count
+    let types = task.types
+    plan.periods = task.span.counts(of: types).map { Plan.Count(type: $0.type, count: $0.count) }
+    plan.closed = closed.filter { types.contains($0.type) && task.includes($0) }.count
     plan.chunks = chunks.count
     plan.loaded = Work.loaded(chunks.map(\.what)).values.reduce(0) { $0 + $1.count }
     let steps = Dictionary(grouping: chunks, by: \.step).mapValues {

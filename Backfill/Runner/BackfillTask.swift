@@ -48,6 +48,8 @@ public struct BackfillTask: RunTask, Hashable, Sendable {
   }
   /// Counts are of all patients; one patient or facility more or less shows in the rest.
   var counts: [PeriodCount] { isWhole ? Rollups.catalog.counts.filter { includes($0.name) } : [] }
+  /// The types of periods that any of them is declared for.
+  var types: Set<PeriodType> { Set(rollups.flatMap(\.periods) + counts.flatMap(\.periods)) }
 }
 
 extension BackfillTask: CustomStringConvertible {

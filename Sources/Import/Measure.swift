@@ -12,9 +12,14 @@ enum Measure: Sendable {
     guard Pressure.isNumber(text),
       let value = Decimal(string: text, locale: Locale(identifier: "en_US_POSIX"))
     else { return nil }
+    return canonical(value)
+  }
+
+  /// As ``canonical(_:)``, of a number.
+  func canonical(_ value: Decimal) -> String? {
     switch self {
-    case .heartRate: return whole(value)
-    case .bloodSugar: return value > 0 && value <= 2_000 ? "\(value)" : nil
+    case .heartRate: whole(value)
+    case .bloodSugar: value > 0 && value <= 2_000 ? "\(value)" : nil
     }
   }
 

@@ -20,6 +20,9 @@ struct CloseCommand: Command {
   @Flag(help: "Close although the grace is not over.")
   var early = false
 
+  @Flag(help: "Close although a backfill of the period is not finished.")
+  var despiteBackfill = false
+
   @Option(help: "How many periods are computed at a time.")
   var workers = 2
 
@@ -42,7 +45,8 @@ struct CloseCommand: Command {
       try await list(closer, store)
     } else if let period = which.period {
       if early { try await sayWhatIsCutOff(period, closer) }
-      try Terminal.say(closed: try await closer.close(period, early: early))
+      try Terminal.say(
+        closed: try await closer.close(period, early: early, despiteBackfill: despiteBackfill))
     } else {
       try await closeAll(closer)
     }
@@ -82,7 +86,9 @@ struct CloseCommand: Command {
     let due = try await closer.due(through: which.through, early: early)
     if due.isEmpty { Terminal.say("no period is due") }
     let places = Dictionary(uniqueKeysWithValues: zip(due, 1...))
-    try await closer.close(due, early: early, workers: workers) { period, outcome in
+    try await closer.close(
+      due, early: early, despiteBackfill: despiteBackfill, workers: workers
+    ) { period, outcome in
       let line = outcome.map(Terminal.line) ?? "\(period) is closed already"
       Terminal.say("\(places[period] ?? 0) of \(due.count): \(line)")
     }
@@ -133,6 +139,9 @@ struct RestateCommand: Command {
   @Flag(help: "Restate the quarter's closed months too, before it.")
   var withMonths = false
 
+  @Flag(help: "Restate although a backfill of the period is not finished.")
+  var despiteBackfill = false
+
   @Option(help: "Why.")
   var reason: String
 
@@ -158,7 +167,9 @@ struct RestateCommand: Command {
       periods = period.months.filter(closed.contains) + periods
     }
     for period in periods {
-      try Terminal.say(closed: try await closer.restate(period, reason: reason))
+      try Terminal.say(
+        closed: try await closer.restate(
+          period, reason: reason, despiteBackfill: despiteBackfill))
     }
     await pool.close()
   }

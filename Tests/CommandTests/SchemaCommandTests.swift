@@ -80,6 +80,28 @@ import Testing
     }
   }
 
+  /// Periods of the types that the rollups in question are declared for; the register of patients has none.
+  @Test func aDryRunCountsPeriodsOfTheDeclaredTypes() async throws {
+    try await TestDatabase.migrated(size: 1) { database, _ in
+      let outcome = try await sh(
+        """
+        for only in blood-pressure,visits registrations patients; do
+          rollup-backfill --from 2024-01 --to 2024-12 --only $only --dry-run | grep closed || echo none
+        done
+        rollup close --month 2024-02 2>/dev/null; rollup close --month 2023-12 2>/dev/null
+        rollup-backfill --from 2024-02 --to 2024-02 --dry-run | sed -n 2p
+        """, database.url)
+      #expect(
+        outcome.output == """
+          12 months, 4 quarters; 0 of them closed
+          12 months, 4 quarters; 0 of them closed
+          none
+          1 month, 1 quarter; 1 of them closed
+
+          """, "\(outcome)")
+    }
+  }
+
   @Test func aPlanIsSQLAndNothingElseIsOnStandardOutput() async throws {
     try await withDatabase { url in
       let outcome = try await sh(

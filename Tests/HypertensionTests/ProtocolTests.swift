@@ -154,4 +154,67 @@ import Testing
       }
     }
   }
+
+  /// A late row that says nothing new is removed by the change that has made or locked it. Who waits for it meanwhile, to
+  /// bring an event, makes it again.
+  @Test func anEventIsNotLostWithTheLateRowThatItWaitedFor() async throws {
+    try await TestDatabase.migrated(size: 6) { database, store in
+      var (old, most) = (reading(1), reading(5))
+      let new = reading(9)
+      try await store.insert(person())
+      try await store.record(most)
+      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
+      for period in ["2024-06", "2024Q2"] { try await closer.close(Period(parsing: period)) }
+      // As of editions from before heart rates; and an event that loses leaves a late row that says nothing new.
+      try await database.pool.withConnection {
+        try await $0.script(
+          "UPDATE rollup.edition_parts SET columns = array_remove(columns, 'heart_rate')")
+      }
+      try await store.record(old)
+      let late = "rollup.blood_pressure_rollups_late"
+      func count(_ condition: String) async throws -> Int {
+        try await database.pool.withConnection {
+          try await $0.query(Query(text: "SELECT count(*) FROM \(condition)")).only(Int.self)
+        }
+      }
+      #expect(try await count(late) == 2)
+      most.heartRate = 70
+      let edited = most
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        let (started, continuation) = AsyncStream.makeStream(of: Void.self)
+        group.addTask {
+          try await store.transaction { tx in
+            _ = try await tx.query(
+              Query(text: "SELECT FROM \(late) ORDER BY period_start FOR UPDATE"))
+            continuation.finish()
+            // The other waits for a row that is there.
+            let waits: Query = """
+              SELECT count(*) FROM pg_locks AS w
+              WHERE NOT w.granted AND pg_backend_pid() = ANY (pg_blocking_pids(w.pid))
+              """
+            while try await tx.query(waits).only(Int.self) == 0 {
+              try await Task.sleep(for: .milliseconds(20))
+            }
+            try await store.record(edited, in: tx)
+            let left = try await tx.query(Query(text: "SELECT count(*) FROM \(late)"))
+              .only(Int.self)
+            #expect(left == 0)
+          }
+        }
+        for await _ in started {}
+        group.addTask { try await store.record(new) }
+        try await group.waitForAll()
+      }
+      #expect(try await count("\(late) WHERE blood_pressure_id = '\(new.id)'") == 2)
+      let drift = try await Backfilling.drift(store.rollups)
+      #expect(drift.isEmpty, "\(drift)")
+      let chunks = try await store.rollups.chunks(of: 100, keyedBy: UUID.self)
+      for chunk in chunks {
+        #expect(try await store.rollups.verify(chunk, in: .all, asKnownNow: true) == [])
+      }
+      old.systolic += 1
+      try await store.record(old)
+      #expect(try await count("\(late) WHERE blood_pressure_id = '\(new.id)'") == 2)
+    }
+  }
 }

@@ -67,6 +67,11 @@ import Testing
     DROP TABLE rollup.edition_parts, rollup.readiness, blood_sugars;
     ALTER TABLE blood_pressures DROP COLUMN heart_rate;
     DELETE FROM rollup.migrations WHERE name = '0006_schema_changes';
+    \(countsOfBefore)
+    """
+
+  /// Counts named their periods themselves.
+  private static let countsOfBefore = """
     ALTER TABLE rollup.registration_rollups
       ADD COLUMN year integer NOT NULL GENERATED ALWAYS AS (extract(year FROM period_start)::integer) STORED,
       ADD COLUMN period_name text NOT NULL GENERATED ALWAYS AS (
@@ -192,6 +197,19 @@ import Testing
       ).only((Int, Int, Int).self)
     }
     return [readings, visits, entries]
+  }
+
+  /// Of blood pressures and visits, as text.
+  private func lateRows(_ pool: Pool) async throws -> Set<String> {
+    try await pool.withConnection { connection in
+      Set(
+        try await connection.query(
+          """
+          SELECT 'reading ' || l::text FROM rollup.blood_pressure_rollups_late AS l
+          UNION ALL SELECT 'visit ' || l::text FROM rollup.visit_rollups_late AS l
+          """
+        ).map { try $0.decode(String.self) })
+    }
   }
 
   private func findings(_ store: RollupStore) async throws -> [String] {
@@ -320,23 +338,41 @@ import Testing
         diastolic: try row.decode(4, as: Int.self), heartRate: 99,
         recordedAt: try row.decode(5, as: Date?.self))
     }
+    let late = try await lateRows(pool)
     #expect(try await domain.record(readings[0]) == .changed)
     #expect(try await domain.record([readings[1]]).changed == 1)
     #expect(try await lateAndLedger(pool)[2] == entries, "no entry in the ledger")
+    #expect(try await lateRows(pool).subtracting(late) == [], "and no late row")
     #expect(try await knownNow(store) == [])
     let taken =
       "SELECT count(*) FROM rollup.blood_pressure_rollups_late WHERE heart_rate IS NOT NULL"
     #expect(try await count(taken, pool) == 0)
+    // In one batch a change of the heart rate, and one that closed periods know.
+    readings[0].heartRate = 98
+    readings[1].diastolic += 1
+    #expect(try await domain.record(readings).changed == 2)
+    #expect(try await lateAndLedger(pool)[2] == entries + 2, "of the second, month and quarter")
+    #expect(
+      try await lateRows(pool).subtracting(late).allSatisfy {
+        $0.contains("\(readings[1].patientID)".lowercased())
+      })
     readings[0].systolic += 1
     try await domain.record(readings[0])
-    readings[1].diastolic += 1
-    try await domain.record([readings[1]])
     #expect(try await lateAndLedger(pool)[2] == entries + 4, "one for each, month and quarter")
+    readings[0].systolic -= 1
+    try await domain.record(readings[0])
+    let same = try await lateRows(pool).subtracting(late)
+    #expect(
+      same.allSatisfy { !$0.contains("\(readings[0].patientID)".lowercased()) },
+      "put right again it is as it was published")
+    readings[0].systolic += 1
+    try await domain.record(readings[0])
+    let again = entries + 8
     try await domain.record(
       BloodSugar(
         patientID: Self.patient(1), facilityID: nil, value: 7.5, kind: .hba1c,
         recordedAt: Date(timeIntervalSince1970: 1_717_100_000)))
-    #expect(try await lateAndLedger(pool)[2] == entries + 4, "the quarter is open for blood sugar")
+    #expect(try await lateAndLedger(pool)[2] == again, "the quarter is open for blood sugar")
     #expect(try await knownNow(store) == [])
     #expect(try await Backfilling.drift(store) == [])
     #expect(try await findings(store) == [])
@@ -457,6 +493,103 @@ import Testing
       #expect(try await Backfilling.drift(store) == [])
       #expect(try await findings(store) == [])
     }
+  }
+
+  /// What is in the way of a numbered migration.
+  enum InTheWay: String, CaseIterable, Sendable {
+    case reader = "SELECT count(*) FROM blood_pressures"
+    case writer = "UPDATE blood_pressures SET updated_at = now() WHERE systolic = 110"
+  }
+
+  /// The numbered files lock the application's own tables (0006 adds a column to one). A database of the first five files, with
+  /// writers at work and a transaction that takes its time, is brought to today's: nobody waits for long, and everything that
+  /// was written is there.
+  @Test(arguments: InTheWay.allCases)
+  func writersGoOnWhileNumberedMigrationsAreApplied(inTheWay: InTheWay) async throws {
+    try await withDatabase { url in
+      let pool = Pool(ConnectionSettings(conninfo: url), size: 12, acquireTimeout: .seconds(60))
+      let old = try await Self.programmeOfFiveFiles(pool)
+      let columns = "SELECT count(*) FROM pg_attribute WHERE attname = 'heart_rate'"
+      #expect(try await count(columns, pool) == 0)
+      let path = SourcePath<UUID>(Before.readings, in: old)
+      for number in 0..<40 { try await Self.insert(number, path) }
+      let (isOver, holds, isApplied) = (Flag(), Flag(), Flag())
+      let written = Count(40)
+      try await withThrowingTaskGroup(of: Duration.self) { group in
+        group.addTask {
+          try await pool.transaction(.readCommitted) { tx in
+            _ = try await tx.query(Query(text: inTheWay.rawValue))
+            holds.set()
+            try await Task.sleep(for: .seconds(2.5))
+            #expect(!isApplied.isSet, "it must wait for the transaction")
+          }
+          return .zero
+        }
+        for writer in 0..<4 {
+          group.addTask {
+            var (longest, number) = (Duration.zero, 1000 + writer)
+            while !isOver.isSet {
+              let began = ContinuousClock.now
+              if writer == 0 {
+                // By whatever SQL the application has.
+                try await pool.withConnection {
+                  _ = try await $0.execute(
+                    "UPDATE blood_pressures SET deleted_at = NULL WHERE id = \(Self.id(3, 5))")
+                }
+              } else {
+                try await Self.insert(number, path)
+                written.increment()
+              }
+              longest = max(longest, .now - began)
+              number += 4
+            }
+            return longest
+          }
+        }
+        while !holds.isSet { try await Task.sleep(for: .milliseconds(10)) }
+        let outcome = try await Migrator.programme.run(pool, partitions: Self.span) { step in
+          if step == "apply 0006_schema_changes" { isApplied.set() }
+        }
+        #expect(outcome.applied.first == "0006_schema_changes")
+        isOver.set()
+        var longest = Duration.zero
+        for try await duration in group { longest = max(longest, duration) }
+        #expect(longest < .seconds(1.5), "a writer waited for \(longest)")
+      }
+      #expect(isApplied.isSet)
+      #expect(
+        try await count("SELECT count(*) FROM blood_pressures", pool) == written.value)
+      #expect(written.value > 200)
+      let store = try await RollupStore(pool, Rollups.catalog)
+      // The patients were entered by hand, and are in no register yet.
+      let drift = try await Backfilling.drift(store)
+      #expect(drift.allSatisfy { ["registrations", "patients"].contains($0.rollup) }, "\(drift)")
+      #expect(try await Migrator.programme.plan(pool, partitions: Self.span).steps.count == 1)
+      await pool.close()
+    }
+  }
+
+  /// As it was before 0006: five files, the declarations and the form of counts of then, and twenty patients.
+  private static func programmeOfFiveFiles(_ pool: Pool) async throws -> RollupStore {
+    let files = Migrator.programme.migrations.filter { $0.name < "0006" }
+    let migrator = Migrator(
+      Before.catalog, places: "facilities",
+      published: ["rollup.published_figures", "rollup.published_patients"], migrations: files)
+    let plan = try await migrator.plan(pool, timeZone: "Asia/Kolkata", partitions: span)
+    // Readiness is on record since 0006.
+    for step in plan.steps where step.name != "note what is not filled yet" {
+      try await pool.withConnection { try await step.run(on: $0) }
+    }
+    try await pool.withConnection { try await $0.script(countsOfBefore) }
+    try await pool.withConnection { connection in
+      try await connection.execute(
+        """
+        INSERT INTO patients (id, registered_at, registration_facility_id, assigned_facility_id)
+        SELECT p, '2023-11-15', f, f
+        FROM unnest(\((1...20).map(patient))) AS p, (SELECT \(facility(1))::uuid AS f) AS f
+        """)
+    }
+    return try await RollupStore(pool, Before.catalog)
   }
 
   /// A migration that is killed after any of its steps is gone on with, and ends where one does that is not.
@@ -694,4 +827,12 @@ private final class Flag: Sendable {
   private let value = Mutex(false)
   var isSet: Bool { value.withLock { $0 } }
   func set() { value.withLock { $0 = true } }
+}
+
+/// How often something has happened.
+private final class Count: Sendable {
+  private let count: Mutex<Int>
+  init(_ start: Int) { count = Mutex(start) }
+  var value: Int { count.withLock { $0 } }
+  func increment() { count.withLock { $0 += 1 } }
 }

@@ -40,6 +40,12 @@ import Testing
             extract(epoch FROM recorded_at)::bigint, deleted_at)
           FROM blood_pressures
           """) == expected.readings)
+      // Every Observation of the sample is one or the other: none is passed over.
+      #expect(report.inputs.first { $0.name == "Observation" }?.skipped == 0)
+      #expect(
+        try await database.pool.texts(
+          "SELECT concat_ws('|', id, patient_id, value, type) FROM blood_sugars")
+          == expected.sugars)
       #expect(
         try await database.pool.texts(
           """
@@ -62,6 +68,8 @@ private struct Sample {
   var patients: [String] = []
   var readings: [String] = []
   var visits: [String] = []
+  /// The sample has none, as of this writing.
+  var sugars: [String] = []
 
   typealias Resource = [String: Any]
 
@@ -117,7 +125,19 @@ private struct Sample {
           + "\(condition == nil ? "f" : "t")|\(died)"
       )
     }
+    let types = [
+      "4548-4": "hba1c", "1558-6": "fasting", "1521-4": "post_prandial", "2345-7": "random",
+      "2339-0": "random", "14749-6": "random", "15074-8": "random",
+    ]
     for observation in try load("Observation") {
+      let code = ((observation["code"] as? Resource)?["coding"] as? [Resource])?[0]["code"]
+      if let type = types[code as? String ?? ""] {
+        let quantity = observation["valueQuantity"] as? Resource
+        let value = (quantity?["value"] as? NSNumber).map { "\($0)" } ?? "none"
+        sugars.append(
+          "\(observation["id"] as? String ?? "")|\(id(observation["subject"]))|\(value)|\(type)")
+        continue
+      }
       let values = (observation["component"] as? [Resource] ?? []).reduce(into: [String: Double]())
       {
         let coding = (($1["code"] as? Resource)?["coding"] as? [Resource])?[0]
@@ -135,5 +155,6 @@ private struct Sample {
     facilities.sort()
     patients.sort()
     readings.sort()
+    sugars.sort()
   }
 }

@@ -33,6 +33,25 @@ import Testing
     #expect(message.contains(reason) && message.contains("2024-06") && message.contains("2024Q2"))
   }
 
+  @Test func periodsOfEveryTypeAreCountedThatHaveADayInASpan() throws {
+    func counts(_ from: String, _ to: String, of types: [PeriodType] = PeriodType.allCases) throws
+      -> String
+    {
+      let span = try #require(
+        PeriodSpan(from: try Period(parsing: from), through: try Period(parsing: to)))
+      return span.counts(of: types).map { "\($0.count) \($0.type.plural)" }.joined(separator: ", ")
+    }
+    #expect(
+      try counts("2024-01", "2024-12")
+        == "53 weeks, 12 months, 4 quarters, 4 financial quarters, 2 half-years")
+    // 29 April to 2 June.
+    #expect(
+      try counts("2024-05", "2024-05")
+        == "5 weeks, 1 months, 1 quarters, 1 financial quarters, 1 half-years")
+    #expect(
+      try counts("2024-06", "2024-07", of: [.quarter, .month, .quarter]) == "2 months, 2 quarters")
+  }
+
   @Test func periodsOfAYearFollowEachOtherWithoutGaps() throws {
     for type in PeriodType.allCases {
       let (first, end) = (PeriodSpan.all.first.start, PeriodSpan.all.last.lastDay)

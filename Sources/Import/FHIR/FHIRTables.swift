@@ -16,11 +16,13 @@ enum FHIRTables {
       deleted boolean);
     CREATE TEMPORARY TABLE raw_observations (
       file int, line bigint, id text, patient text, encounter text, recorded_at timestamptz,
-      systolic int, diastolic int, heart_rate int, deleted boolean);
+      systolic int, diastolic int, heart_rate int, sugar numeric, sugar_type text, deleted boolean);
     """
 
   /// Run in this order.
-  static let resolve = [facilities, encounters, conditions, patients, readings, visits]
+  static let resolve = [
+    facilities, encounters, conditions, patients, observations, readings, bloodSugars, visits,
+  ]
 
   private static let facilities = """
     INSERT INTO ready_facilities (id, name, state, district)
@@ -125,10 +127,8 @@ enum FHIRTables {
     ANALYZE ready_patients;
     """
 
-  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored
-  /// may still arrive. A deleted reading without values is the stored one. A heart rate that the resource does not say is
-  /// the stored one: most exports have it in an Observation of its own.
-  private static let readings = """
+  /// At the encounter's facility. What its code says tells a blood sugar from a blood pressure.
+  private static let observations = """
     CREATE TEMPORARY TABLE observations AS
     SELECT o.*, coalesce(e.facility_id, v.facility_id) AS facility_id,
       coalesce(e.is_astray, false) AS is_astray
@@ -136,26 +136,25 @@ enum FHIRTables {
       SELECT DISTINCT ON (1) pg_temp.import_id('Observation', id) AS id,
         pg_temp.import_id('Patient', patient) AS patient_id,
         pg_temp.import_id('Encounter', encounter) AS encounter_id, recorded_at, systolic, diastolic,
-        heart_rate, deleted, file, line, id AS text_id
+        heart_rate, sugar, sugar_type, deleted, file, line, id AS text_id
       FROM raw_observations
       ORDER BY 1, file DESC, line DESC
     ) AS o
     LEFT JOIN encounters AS e ON e.id = o.encounter_id
     LEFT JOIN visits AS v ON e.id IS NULL AND v.patient_id = o.patient_id AND v.id = o.encounter_id;
     ANALYZE observations;
+    """
+
+  /// The encounter's facility, else the assigned one. A patient that is in no file and not stored
+  /// may still arrive. A deleted reading without values is the stored one. A heart rate that the resource does not say is
+  /// the stored one: most exports have it in an Observation of its own.
+  private static let readings = """
     UPDATE observations AS o
     SET (systolic, diastolic, recorded_at)
       = (b.systolic, b.diastolic, coalesce(o.recorded_at, b.recorded_at))
     FROM blood_pressures AS b
-    WHERE o.systolic IS NULL AND (b.patient_id, b.id) = (o.patient_id, o.id);
-    INSERT INTO import_rejects
-    SELECT file, line, 'Observation', text_id,
-      CASE
-        WHEN is_astray THEN 'encounter: its Organization is in no file and not stored'
-        ELSE 'status: it is entered-in-error, has no values, and is not stored'
-      END
-    FROM observations
-    WHERE is_astray OR systolic IS NULL;
+    WHERE o.sugar_type IS NULL AND o.systolic IS NULL AND (b.patient_id, b.id) = (o.patient_id, o.id);
+    \(rejected(whereMissing: "systolic", "sugar_type IS NULL"))
     INSERT INTO ready_readings (patient_id, id, facility_id, systolic, diastolic, heart_rate,
       recorded_at, deleted_at)
     SELECT o.patient_id, o.id,
@@ -165,9 +164,41 @@ enum FHIRTables {
     LEFT JOIN blood_pressures AS b ON (b.patient_id, b.id) = (o.patient_id, o.id)
     LEFT JOIN ready_patients AS p ON p.id = o.patient_id
     LEFT JOIN patients AS k ON k.id = o.patient_id
-    WHERE NOT (o.is_astray OR o.systolic IS NULL)
+    WHERE o.sugar_type IS NULL AND NOT (o.is_astray OR o.systolic IS NULL)
     ORDER BY o.patient_id, o.id;
     """
+
+  /// As readings.
+  private static let bloodSugars = """
+    UPDATE observations AS o
+    SET (sugar, sugar_type, recorded_at) = (b.value, b.type, coalesce(o.recorded_at, b.recorded_at))
+    FROM blood_sugars AS b
+    WHERE o.sugar_type IS NOT NULL AND o.sugar IS NULL AND (b.patient_id, b.id) = (o.patient_id, o.id);
+    \(rejected(whereMissing: "sugar", "sugar_type IS NOT NULL"))
+    INSERT INTO ready_blood_sugars (patient_id, id, facility_id, value, type, recorded_at, deleted_at)
+    SELECT o.patient_id, o.id,
+      coalesce(o.facility_id, p.assigned_facility_id, k.assigned_facility_id),
+      o.sugar, o.sugar_type, o.recorded_at, \(deletedAt("o.recorded_at"))
+    FROM observations AS o
+    LEFT JOIN ready_patients AS p ON p.id = o.patient_id
+    LEFT JOIN patients AS k ON k.id = o.patient_id
+    WHERE o.sugar_type IS NOT NULL AND NOT (o.is_astray OR o.sugar IS NULL)
+    ORDER BY o.patient_id, o.id;
+    """
+
+  /// Rejects those of the observations that are nowhere or without values.
+  private static func rejected(whereMissing value: String, _ condition: String) -> String {
+    """
+    INSERT INTO import_rejects
+    SELECT file, line, 'Observation', text_id,
+      CASE
+        WHEN is_astray THEN 'encounter: its Organization is in no file and not stored'
+        ELSE 'status: it is entered-in-error, has no values, and is not stored'
+      END
+    FROM observations
+    WHERE \(condition) AND (is_astray OR \(value) IS NULL);
+    """
+  }
 
   private static let visits = """
     INSERT INTO ready_visits (patient_id, id, facility_id, visited_at, deleted_at)

@@ -41,14 +41,21 @@ extension ResourceType {
   }
 
   static func observation(_ resource: FHIR.Observation) throws -> [String?]? {
-    guard resource.code?.has(bloodPressure, of: loinc) == true else { return nil }
+    let isReading = resource.code?.has(bloodPressure, of: loinc) == true
+    let sugar = isReading ? nil : SugarCode(resource.code, of: loinc)
+    guard isReading || sugar != nil else { return nil }
     let isDeleted = resource.status == error
     guard isDeleted || resource.status.map(measured.contains) == true else { return nil }
-    let (systolic, diastolic) = try pressures(resource, mayBeMissing: isDeleted)
+    let values: [String?] =
+      if let sugar {
+        [nil, nil, nil, try mayBeMissing(isDeleted) { try sugar.value(of: resource) }, sugar.type]
+      } else {
+        try pressures(resource, mayBeMissing: isDeleted) + [heartRate(resource), nil, nil]
+      }
     return [
       resource.id, try patient(resource.subject), try encounter(resource.encounter),
-      try recordedAt(resource), systolic, diastolic, heartRate(resource), isDeleted ? "t" : "f",
-    ]
+      try recordedAt(resource),
+    ] + values + [isDeleted ? "t" : "f"]
   }
 
   /// nil for a text of blanks.
@@ -84,15 +91,23 @@ extension ResourceType {
   /// A reading that is entered in error is often left without its values: it must go all the same.
   private static func pressures(
     _ resource: FHIR.Observation, mayBeMissing: Bool
-  ) throws -> (String?, String?) {
-    do {
-      return (
+  ) throws -> [String?] {
+    try self.mayBeMissing(mayBeMissing) {
+      [
         try pressure(.systolic, "8480-6", in: resource),
-        try pressure(.diastolic, "8462-4", in: resource)
-      )
-    } catch let reject as Reject {
-      guard mayBeMissing else { throw reject }
-      return (nil, nil)
+        try pressure(.diastolic, "8462-4", in: resource),
+      ]
+    } ?? [nil, nil]
+  }
+
+  /// nil for what cannot be read, where that does not matter.
+  private static func mayBeMissing<Value>(_ isSo: Bool, _ value: () throws -> Value) throws
+    -> Value?
+  {
+    do {
+      return try value()
+    } catch let error where isSo && (error is Reject || error is DecodingError) {
+      return nil
     }
   }
 

@@ -19,7 +19,7 @@ enum ResourceType: String, CaseIterable, Sendable {
   }
 
   /// The fields of a line after file and line number; nil when it has nothing to do with blood
-  /// pressure.
+  /// pressure or blood sugar.
   /// - Throws: ``Reject``.
   func fields(_ line: Data, _ decoder: JSONDecoder) throws -> [String?]? {
     switch self {
@@ -110,7 +110,7 @@ extension ResourceType: Rows {
       case .condition: "id, patient, encounter, recorded_at, retracted"
       case .encounter: "id, patient, started_at, facility, deleted"
       case .observation:
-        "id, patient, encounter, recorded_at, systolic, diastolic, heart_rate, deleted"
+        "id, patient, encounter, recorded_at, systolic, diastolic, heart_rate, sugar, sugar_type, deleted"
       }
     return "COPY raw_\(rawValue.lowercased())s (file, line, \(columns)) FROM STDIN"
   }

@@ -46,6 +46,8 @@ enum FHIR {
     var effectiveDateTime: String?
     var effectiveInstant: String?
     var effectivePeriod: Span?
+    /// Read only where the code says that it is ours: what others have there does not matter.
+    var valueQuantity: Deferred<Quantity>?
     var component: [Component]?
   }
 
@@ -62,12 +64,25 @@ enum FHIR {
     var system: String?
     var code: String?
 
-    /// A code of UCUM tells, else the unit; where neither is given it is mmHg. The spellings `mmHg`
-    /// and `mm Hg` are taken for `mm[Hg]`.
+    /// Where neither is given it is mmHg. The spellings `mmHg` and `mm Hg` are taken for `mm[Hg]`.
     var isMillimetresOfMercury: Bool {
+      guard let unitSaid else { return true }
+      return unitSaid.filter { !"[]".contains($0) } == "mmhg"
+    }
+
+    /// A code of UCUM tells, else the unit, in small letters and without blanks: `mg/dl` is how some write `mg/dL`.
+    var unitSaid: String? {
       let isUCUM = system == nil || system == "http://unitsofmeasure.org"
-      guard let text = isUCUM ? code ?? unit : unit else { return true }
-      return text.lowercased().filter { !"[] ".contains($0) } == "mmhg"
+      return (isUCUM ? code ?? unit : unit)?.lowercased().filter { $0 != " " }
+    }
+  }
+
+  /// A part that is decoded with its resource, and found faulty only when it is asked for.
+  struct Deferred<Value: Decodable>: Decodable {
+    let value: Result<Value, any Error>
+
+    init(from decoder: any Decoder) throws {
+      value = Result { try Value(from: decoder) }
     }
   }
 

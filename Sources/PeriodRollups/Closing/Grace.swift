@@ -52,6 +52,8 @@ public enum Closing {
     case noReason(Period)
     /// Of a type that nothing is published for.
     case staysOpen(Period)
+    /// A backfill of it is not finished: its rows may be half there.
+    case beingFilled(Period, run: Int64, begun: String)
   }
 
   /// Whether a period may be closed on a day.
@@ -83,6 +85,10 @@ extension Closing.Refusal: CustomStringConvertible {
       "a restatement of \(period) needs a reason: --reason \"...\"."
     case .staysOpen(let period):
       "\(period) is a \(period.type.word); figures are published, and periods closed, for months and quarters only."
+    case .beingFilled(let period, let run, let begun):
+      "\(period) is being backfilled by run \(run), begun \(begun), which is not finished: figures published now could lack rows. "
+        + "'rollup-backfill --join \(run)' or 'rollup-backfill --resume' finishes it; "
+        + "'--despite-backfill' publishes what is there."
     }
   }
 }

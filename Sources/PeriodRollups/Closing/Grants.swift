@@ -36,6 +36,8 @@ extension Catalog {
         "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.map { "\($0.name)" }))"),
       grant("SELECT, INSERT, UPDATE, DELETE", sources + rollups, .writer),
       grant("SELECT, INSERT, UPDATE", late, .writer),
+      // A late row that says what the closed row says is removed; a late change of a count never is.
+      grant("DELETE", mostRecent.map(\.late), .writer),
       grant("SELECT, INSERT", [Ledger.table], .writer),
       grant("SELECT", kept, .writer),
       grant(

@@ -32,13 +32,17 @@ extension MostRecent {
           LIMIT 1;
           \(.joined(unranked.map(Self.leaveOut), "\n"))
 
-          INSERT INTO \(late) (\(names(key + content)))
-          SELECT \(of("new", key)), \(of("r", content))
-          FROM (VALUES (true)) AS one
-          LEFT JOIN \(table) AS r ON \(isKey("r"))
-          ON CONFLICT (\(names(key))) DO NOTHING;
+          LOOP
+            INSERT INTO \(late) (\(names(key + content)))
+            SELECT \(of("new", key)), \(of("r", content))
+            FROM (VALUES (true)) AS one
+            LEFT JOIN \(table) AS r ON \(isKey("r"))
+            ON CONFLICT (\(names(key))) DO NOTHING;
 
-          PERFORM FROM \(late) AS l WHERE \(isKey("l")) FOR UPDATE;
+            PERFORM FROM \(late) AS l WHERE \(isKey("l")) FOR UPDATE;
+            -- Whoever had it may have removed it, because it said what the closed row says.
+            EXIT WHEN FOUND;
+          END LOOP;
 
           UPDATE \(late) AS l
           SET (\(names(content))) = (\(of("new", content)))

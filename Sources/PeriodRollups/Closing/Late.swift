@@ -73,6 +73,29 @@ extension MostRecent {
       SET (\(names(content))) = (\(of("excluded", content)))
       """)
   }
+
+  /// Removes late rows that say the same as the closed rows: a change locks them by making them, and may turn out to be none
+  /// for the period, as one of a column that its edition does not have. After ``settle(_:)``.
+  ///
+  /// One that somebody else holds stays: he may be about to change it. Who waits for one that goes makes it again (the guard).
+  public func dropSame(_ lens: Lens) -> Statement {
+    Statement(
+      "late rows that say what the closed rows of \(name) say",
+      """
+      DELETE FROM \(late) AS d
+      USING (
+        SELECT \(of("l", key))
+        FROM \(late) AS l
+        LEFT JOIN \(table) AS r ON (\(of("r", key))) = (\(of("l", key)))
+        WHERE \(lens.condition(on: subjectID.of("l"), subject.id.type))
+          AND l.period_start = ANY (\(Parameter.periodStarts))
+          AND (\(of("l", content))) IS NOT DISTINCT FROM (\(of("r", content)))
+        ORDER BY \(.joined(lockOrder.map { $0.of("l") }))
+        FOR UPDATE OF l SKIP LOCKED
+      ) AS s
+      WHERE (\(of("d", key))) = (\(of("s", key)))
+      """)
+  }
 }
 
 extension PeriodCount {
@@ -122,6 +145,11 @@ extension MostRecent {
       period_type = \(literal: .init(period.type)) AND period_start = \(literal: .init(period.start))
       """
     return [
+      // A change that was made before the partition was locked for this may be about to remove one that says nothing new.
+      Statement(
+        "hold the late rows",
+        "SELECT count(*) FROM (SELECT FROM \(late) WHERE \(of) ORDER BY \(names(lockOrder)) FOR UPDATE) AS l"
+      ),
       Statement(
         "take out the rows that would be others",
         """

@@ -30,6 +30,11 @@ public struct PeriodSpan: Hashable, Sendable {
     Period(type, containing: first.start)...Period(type, containing: last.lastDay)
   }
 
+  /// How many periods of each of the types have a day in the span, shorter types first.
+  public func counts(of types: some Sequence<PeriodType>) -> [(type: PeriodType, count: Int)] {
+    Set(types).sorted().map { ($0, periods(of: $0).count) }
+  }
+
   /// The first day and the day after the last, of all periods of the types that have a day in the span.
   public func bounds(of types: [PeriodType]) -> (from: CalendarDate, to: CalendarDate) {
     let ranges = types.map(periods(of:))

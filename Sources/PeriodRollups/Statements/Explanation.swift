@@ -78,7 +78,10 @@ public struct Explanation: Sendable, CustomStringConvertible {
         ),
         (
           "\(name): after any of these, where a period is closed",
-          [rollup.settle(.subjects), ledger.enter(.edit, input.source, before: .given)]
+          [
+            rollup.settle(.subjects), rollup.dropSame(.subjects),
+            ledger.enter(.edit, input.source, before: .given),
+          ]
         ),
       ]
     }

@@ -185,8 +185,11 @@ public struct SourceWrites: Sendable {
     }
   }
 
-  /// Makes the late rows of closed periods right after a change; see ``MostRecent/settle(_:)``.
-  public func settle(_ lens: Lens) -> [Statement] { fed.map { $0.rollup.settle(lens) } }
+  /// Makes the late rows of closed periods right after a change, and removes those that say nothing new; see
+  /// ``MostRecent/settle(_:)``.
+  public func settle(_ lens: Lens) -> [Statement] {
+    fed.flatMap { [$0.rollup.settle(lens), $0.rollup.dropSame(lens)] }
+  }
 
   /// The first days of the periods that rows are in: what ``takeAway(_:)`` is told, so that it looks nowhere else.
   public func periods(of rows: RowSet) -> Statement {

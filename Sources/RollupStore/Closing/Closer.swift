@@ -83,20 +83,25 @@ public struct Closer: Sendable {
   private static let earliest = CalendarDate(daysSince1970: 7_305)
 
   /// Closes a period.
-  /// - Parameter early: although its grace is not over.
+  /// - Parameters:
+  ///   - early: although its grace is not over.
+  ///   - despiteBackfill: although a backfill of it is not finished, whose rows may be half there.
   /// - Throws: ``Closing/Refusal``.
   @discardableResult
-  public func close(_ period: Period, early: Bool = false) async throws -> Outcome {
-    try await close(period, early: early, turn: {})
+  public func close(_ period: Period, early: Bool = false, despiteBackfill: Bool = false)
+    async throws -> Outcome
+  {
+    try await close(period, early: early, despiteBackfill: despiteBackfill, turn: {})
   }
 
   /// Closes many, several at a time: while one is entered the next are computed. They are entered in the order given.
   /// - Parameters:
+  ///   - despiteBackfill: also those of which a backfill is not finished.
   ///   - workers: how many are computed at a time, each on a connection of its own.
   ///   - progress: called for each in order; an outcome of nil says that another closing came first.
   /// - Throws: what the first that failed threw; those before it are closed, those after it are not.
   public func close(
-    _ periods: [Period], early: Bool = false, workers: Int,
+    _ periods: [Period], early: Bool = false, despiteBackfill: Bool = false, workers: Int,
     progress: @Sendable @escaping (Period, Outcome?) -> Void
   ) async throws {
     let turns = Turns()
@@ -106,12 +111,15 @@ public struct Closer: Sendable {
         group.addTask {
           do {
             let outcome = try await close(
-              period, early: early, turn: { try await turns.wait(for: place) })
+              period, early: early, despiteBackfill: despiteBackfill,
+              turn: { try await turns.wait(for: place) })
             progress(period, outcome)
           } catch Closing.Refusal.alreadyClosed {
             try await turns.wait(for: place)
             progress(period, nil)
           } catch {
+            // Those before it are entered first; when one of them has failed, that is what is thrown.
+            try await turns.wait(for: place)
             await turns.stop()
             throw error
           }
@@ -123,7 +131,7 @@ public struct Closer: Sendable {
   }
 
   private func close(
-    _ period: Period, early: Bool, turn: () async throws -> Void
+    _ period: Period, early: Bool, despiteBackfill: Bool, turn: () async throws -> Void
   ) async throws -> Outcome {
     let (today, grace) = try await calendar()
     try Closing.check(period, on: today, grace: grace, early: early)
@@ -131,13 +139,17 @@ public struct Closer: Sendable {
       if let last = editions.last { throw .alreadyClosed(period, edition: last) }
       return nil
     }
-    return try await publish(period, turn: turn, check: asOpen)
+    return try await publish(
+      period, despiteBackfill: despiteBackfill, turn: turn, check: asOpen)
   }
 
   /// Makes the next edition of a closed period from what is known now.
+  /// - Parameter despiteBackfill: although a backfill of it is not finished, of which what is late may be half there.
   /// - Throws: ``Closing/Refusal``.
   @discardableResult
-  public func restate(_ period: Period, reason: String) async throws -> Outcome {
+  public func restate(_ period: Period, reason: String, despiteBackfill: Bool = false) async throws
+    -> Outcome
+  {
     guard Closing.types.contains(period.type) else { throw Closing.Refusal.staysOpen(period) }
     guard reason.contains(where: { !$0.isWhitespace }) else {
       throw Closing.Refusal.noReason(period)
@@ -146,16 +158,18 @@ public struct Closer: Sendable {
       if editions.isEmpty { throw .open(period) }
       return reason
     }
-    return try await publish(period, turn: {}, check: asClosed)
+    return try await publish(
+      period, despiteBackfill: despiteBackfill, turn: {}, check: asClosed)
   }
 
   // MARK: Steps
 
   /// - Parameters:
+  ///   - despiteBackfill: also while a backfill of it is not finished.
   ///   - turn: waits until this closing may be entered.
   ///   - check: given the editions there are, says the reason of a restatement, or refuses.
   private func publish(
-    _ period: Period, turn: () async throws -> Void,
+    _ period: Period, despiteBackfill: Bool, turn: () async throws -> Void,
     check: ([Int]) throws(Closing.Refusal) -> String?
   ) async throws -> Outcome {
     if let span = PeriodSpan(from: period, through: period) {
@@ -168,6 +182,7 @@ public struct Closer: Sendable {
       tx in
       let before = try await editions(of: period, in: tx)
       let reason = try check(before)
+      if !despiteBackfill { try await checkFilled(period, in: tx) }
       let edition = Edition(period, before.count + 1)
       try await prepare(in: tx)
       let since = try await tx.query(
@@ -187,6 +202,8 @@ public struct Closer: Sendable {
       _ = try check(try await editions(of: period, in: tx))
       try await tx.lock(store.catalog.closingOrder(of: period).map { $0.lock(period) })
       lockedAt = .now
+      // One that began meanwhile may have written what was not there when it was published; nothing goes on from here.
+      if !despiteBackfill { try await checkFilled(period, in: tx) }
       if reason != nil { try await takeIn(edition, former, in: tx) }
       try await refresh(edition, since: since, in: tx)
       for table in store.catalog.closingOrder(of: period) where former[table.name] == nil {
@@ -207,6 +224,11 @@ public struct Closer: Sendable {
       return (edition, digest)
     }
     return Outcome(edition: edition, digest: digest, held: .now - lockedAt)
+  }
+
+  private func checkFilled(_ period: Period, in tx: borrowing Transaction) async throws {
+    guard let filling = try await UnfinishedFilling.find(of: period, in: tx) else { return }
+    throw Closing.Refusal.beingFilled(period, run: filling.run, begun: "\(filling.begun)")
   }
 
   private func editions(of period: Period, in tx: borrowing Transaction) async throws -> [Int] {
