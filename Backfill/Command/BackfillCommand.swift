@@ -87,14 +87,15 @@ struct BackfillCommand: Command {
 
   func execute() async throws {
     // A worker has a connection, and needs a second one to say that its chunk failed.
-    let pool = try await database.pool(size: workers * 2 + 3)
+    let name = Worker.newName()
+    let pool = try await database.pool(size: workers * 2 + 3, as: name)
     let store = try await RollupStore(pool, Rollups.catalog)
-    try await run(store)
+    try await run(store, as: name)
     await pool.close()
   }
 
-  private func run(_ store: RollupStore) async throws {
-    let policy = RunPolicy(lease: .seconds(lease))
+  private func run(_ store: RollupStore, as name: String) async throws {
+    let policy = JobPolicy(lease: .seconds(lease))
     if dryRun {
       let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
       return say(try await backfill.plan(), backfill.task)
@@ -112,7 +113,7 @@ struct BackfillCommand: Command {
     do {
       progress = try await live.show {
         try await backfill.work(
-          on: run, workers: workers, pacer: pacer, mindful: strain,
+          on: run, workers: workers, as: name, pacer: pacer, mindful: strain,
           shouldStop: { Interruption.isRequested }, report: live.note)
       }
     } catch {
@@ -122,7 +123,7 @@ struct BackfillCommand: Command {
     try await sum(up: progress, run, backfill, live)
   }
 
-  private func begin(_ store: RollupStore, _ policy: RunPolicy) async throws -> (Run, BackfillRun) {
+  private func begin(_ store: RollupStore, _ policy: JobPolicy) async throws -> (Run, BackfillRun) {
     if scope.from != nil {
       let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
       let (run, isNew) = try await backfill.begin(anew: anew)

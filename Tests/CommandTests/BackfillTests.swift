@@ -30,7 +30,7 @@ import Testing
           """
           SELECT count(*) FILTER (WHERE state <> 'done'), count(*) FILTER (WHERE state = 'done'),
             count(*) FILTER (WHERE attempts > 1)
-          FROM rollup.run_chunks WHERE run = 1
+          FROM rollup.jobs WHERE run = 1
           """
         ).only((Int, Int, Int).self)
       }
@@ -60,7 +60,7 @@ import Testing
       let (loaded, left) = try await pool.withConnection {
         try await $0.query(
           """
-          SELECT (SELECT array_agg(DISTINCT what) FROM rollup.run_chunks WHERE run = 1 AND what ~ '^attach'),
+          SELECT (SELECT array_agg(DISTINCT arguments->>'what') FROM rollup.jobs WHERE run = 1 AND arguments->>'what' ~ '^attach'),
             (SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_load\\_%' AND relkind IN ('r', 'p'))
           """
         ).only(([String], Int).self)
@@ -141,7 +141,7 @@ import Testing
       #expect(outcome.output.contains("verified 0"), "\(outcome)")
       let (left, most) = try await pool.withConnection {
         try await $0.query(
-          "SELECT count(*) FILTER (WHERE state <> 'done'), max(attempts)::bigint FROM rollup.run_chunks WHERE run = 1"
+          "SELECT count(*) FILTER (WHERE state <> 'done'), max(attempts)::bigint FROM rollup.jobs WHERE run = 1"
         ).only((Int, Int).self)
       }
       #expect(left == 0 && most == 2)

@@ -103,6 +103,71 @@ import Testing
     }
   }
 
+  /// One that was set aside does not hold up the rest.
+  @Test func aStepIsTakenWhenTheStepsBeforeAreOver() async throws {
+    try await withJobs { jobs in
+      let ids = try await jobs.pool.transaction { tx in
+        try await jobs.enqueue([2, 1, 1, 3].map { NewJob("a", queue: "q", step: $0) }, in: tx)
+      }
+      func take() async throws -> [Job] {
+        try await jobs.take(9, of: ["q"], kinds: ["a"], as: "worker 1")
+      }
+      let first = try await take()
+      #expect(first.map(\.id) == [ids[1], ids[2]])
+      #expect(try await take().isEmpty)
+      try await jobs.pool.transaction { tx in
+        try await jobs.complete(first[0], as: "worker 1", in: tx)
+      }
+      #expect(try await take().isEmpty)
+      try await jobs.pool.withConnection {
+        try await $0.script("UPDATE rollup.jobs SET state = 'aside' WHERE state = 'taken'")
+      }
+      #expect(try await take().map(\.id) == [ids[0]])
+      #expect(try await take().isEmpty)
+      // Tried again, it goes first.
+      #expect(try await jobs.retry([ids[2]]) == 1)
+      #expect(try await take().map(\.id) == [ids[2]])
+    }
+  }
+
+  @Test func aWorkerMayLeaveWhenNothingOfItsQueuesIsLeft() async throws {
+    try await withJobs(JobPolicy(lease: .milliseconds(400), backoff: .milliseconds(20))) { jobs in
+      struct Broken: Error {}
+      let bad = try await jobs.pool.transaction { tx in
+        try await jobs.enqueue(NewJob("b"), in: tx)
+        try await jobs.enqueue(
+          (0..<20).map { NewJob("a", queue: "q", step: 1 + $0 % 3) }, in: tx)
+        return try await jobs.enqueue(NewJob("a", queue: "q", maxFailures: 2, step: 2), in: tx)
+      }
+      // In the hands of a worker that is dead, which is waited for.
+      _ = try await jobs.take(1, of: ["q"], kinds: ["a"], as: "worker dead")
+      let states = Mutex<[Job.State]>([])
+      try await Worker(
+        jobs,
+        settings: .init(
+          queues: ["q"], size: 3, pollInterval: .milliseconds(20), leavesWhenOver: true),
+        handlers: ["a": { if $0.job.id == bad { throw Broken() } }],
+        failed: { _, _, state in states.withLock { $0.append(state) } }
+      ).run()
+      #expect(states.withLock { $0 } == [.waiting, .aside])
+      #expect(
+        try await isTrueNow(
+          jobs,
+          "(SELECT array_agg(DISTINCT state) FROM rollup.jobs WHERE queue = 'q' AND id <> \(bad)) = '{done}'"
+        ))
+    }
+  }
+
+  @Test func theWorkersOfOtherQueuesAreNotTakenForDead() async throws {
+    try await withJobs(JobPolicy(lease: .milliseconds(50))) { jobs in
+      try await jobs.enqueue(NewJob("a", queue: "q"))
+      _ = try await jobs.take(1, of: ["q"], kinds: ["a"], as: "worker 1")
+      try await Task.sleep(for: .milliseconds(100))
+      #expect(try await jobs.rescue(["default"]) == 0)
+      #expect(try await jobs.rescue(["q"]) == 1)
+    }
+  }
+
   @Test func aJobThatFailsIsTriedAgainLaterAndThenSetAside() async throws {
     try await withJobs(JobPolicy(backoff: .milliseconds(20))) { jobs in
       struct Broken: Error {}

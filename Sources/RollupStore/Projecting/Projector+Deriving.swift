@@ -241,12 +241,6 @@ extension JobOutcome {
     a.removed += b.removed
     a.emitted += b.emitted
   }
-
-  init(_ derived: Derived) {
-    self.init()
-    written = derived.written
-    removed = derived.removed
-  }
 }
 
 /// A rollup of the write path is in the graph of a projector that was not given its store.
