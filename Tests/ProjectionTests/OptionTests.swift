@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What may be asked of a projection besides its rows, and the rollups of the write path as projections.
-@Suite(.timeLimit(.minutes(2))) struct OptionTests {
+@Suite(.timeLimit(.minutes(30))) struct OptionTests {
   static let id = Field<Int>("thing_id")
   static let note = Column("note", .text)
   static let mark = Column("mark", .bigint)
@@ -265,6 +265,9 @@ import Testing
           <- patient
           <- blood pressure
           <- visit
+        blood-sugar (kept at commit)
+          <- patient
+          <- blood sugar
         patients (kept at commit)
           <- patient
         registrations (kept at commit)

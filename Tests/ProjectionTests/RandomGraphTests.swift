@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Random graphs, lenses and changes, both engines, workers killed.
-@Suite(.timeLimit(.minutes(5))) struct RandomGraphTests {
+@Suite(.timeLimit(.minutes(30))) struct RandomGraphTests {
   /// What was materialised is what Swift makes of the sources, nothing else has changed, and each action was noted once.
   @Test(arguments: seeds(12))
   func aMaterialisedScopeEqualsItsDerivationFromNothing(seed: UInt64) async throws {
