@@ -165,6 +165,7 @@ import Testing
       try await change(
         pool,
         """
+        INSERT INTO rollup.edition_parts VALUES ('M', '2024-01-01', 1, 'test', 'kept.last_of_month', 'systolic', '{systolic}');
         INSERT INTO rollup.editions (period_type, period_start, edition, sequence, period_name, time_zone, definitions,
           closed_at, closed_by, digest)
         VALUES ('M', '2024-01-01', 1, 1, '2024-01', 'Asia/Kolkata', 1, now(), 'test', '')
