@@ -38,9 +38,9 @@ extension RollupStore {
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
     in tx: borrowing Transaction
   ) async throws -> Derived {
-    guard
-      let chunk = try await differing(chunk, in: span, rollups: rollups, registers: registers, in: tx)
-    else { return Derived() }
+    let those = try await differing(
+      chunk, in: span, rollups: rollups, registers: registers, in: tx)
+    guard let chunk = those else { return Derived() }
 
     for setting in Self.forAChunk { try await tx.execute(setting) }
     try await tx.execute(query(Doing.backfill.statement))
