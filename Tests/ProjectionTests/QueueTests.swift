@@ -83,7 +83,7 @@ import Testing
       )
       #expect(
         try await isTrueNow(
-          jobs, "NOT EXISTS (SELECT FROM rollup.jobs WHERE state <> 'done' OR attempts <> 1)"))
+          jobs, "NOT EXISTS (SELECT FROM rollup.jobs WHERE state <> 'done' OR failures > 0)"))
     }
   }
 
