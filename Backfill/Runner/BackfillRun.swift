@@ -147,8 +147,11 @@ public struct BackfillRun: Sendable {
     let loaded = Work.loaded(try await runs.what(run.number))
     let crew = Crew(runs, on: run, size: workers)
     let pace = { @Sendable (chunk: RunChunk) in try await pacer.wait(for: chunk.subjects) }
-    // Without it the backfill goes on; what is amiss with the server its workers notice.
-    let watching = Task { if let strain { try await strain.watch(store.pool, pacer) } }
+    // Before the first chunk: later it is the backfill itself that keeps commits waiting.
+    let usual = try await strain?.usual(store.pool)
+    let watching = Task {
+      if let strain, let usual { await strain.watch(store.pool, pacer, usual: usual) }
+    }
     defer { watching.cancel() }
     try await crew.work(shouldStop: shouldStop, pace: pace, report: report) { claim, connection in
       let started = ContinuousClock.now
@@ -207,7 +210,7 @@ public struct BackfillRun: Sendable {
       names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
   }
 
-  /// A worker whose program makes partitions does so before it looks which are empty.
+  /// Before it is looked which are empty.
   private func makePartitions() async throws {
     try await store.pool.withConnection { connection in
       // Rows that are there have their partitions.

@@ -201,6 +201,21 @@ import Testing
     }
   }
 
+  @Test func aWorkerIsDeadByItsOwnLeaseOnly() async throws {
+    try await withJobs(JobPolicy(lease: .seconds(600))) { jobs in
+      let impatient = Jobs(jobs.pool, policy: JobPolicy(lease: .zero))
+      let (mine, theirs) = (
+        try await jobs.enqueue(NewJob("a")), try await jobs.enqueue(NewJob("b"))
+      )
+      _ = try #require(try await jobs.take(1, of: ["default"], kinds: ["a"], as: "patient").first)
+      _ = try #require(
+        try await impatient.take(1, of: ["default"], kinds: ["b"], as: "impatient").first)
+      #expect(try await impatient.rescue() == 1)
+      #expect(try await jobs.job(mine)?.state == .taken)
+      #expect(try await jobs.job(theirs)?.state == .waiting)
+    }
+  }
+
   @Test func aWorkerThatIsToldToGoFinishesWhatItHasAndTakesNoMore() async throws {
     try await withJobs { jobs in
       try await jobs.pool.transaction { tx in

@@ -85,12 +85,17 @@ extension RollupStore {
   /// PostgreSQL cannot tell how many: of a range of uuids within one step of its histogram, a hundredth of the table, it
   /// expects one row, and would look up each of them in every partition (500,000 patients: one chunk took longer than
   /// all those before it).
-  static let forAChunk: [Query] = [
+  static let forAChunk: [Query] =
+    forManyRows + [
+      // Joined on subject and period it would compare every row of a subject with every other.
+      "SET LOCAL enable_mergejoin = off",
+      // Chunks are what is done in parallel.
+      "SET LOCAL max_parallel_workers_per_gather = 0",
+    ]
+
+  /// For what joins many rows, of which the planner cannot tell how many they are.
+  static let forManyRows: [Query] = [
     "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
-    // Joined on subject and period it would compare every row of a subject with every other.
-    "SET LOCAL enable_mergejoin = off",
-    // Chunks are what is done in parallel.
-    "SET LOCAL max_parallel_workers_per_gather = 0",
     // The plan for these values, not for any.
     "SET LOCAL plan_cache_mode = force_custom_plan",
     // Sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.
