@@ -146,8 +146,11 @@ public struct BackfillRun: Sendable {
     report: @Sendable @escaping (Runs.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
     let loaded = Work.loaded(try await runs.what(run.number))
-    // Without it the backfill goes on; what is amiss with the server its workers notice.
-    let watching = Task { if let strain { try await strain.watch(store.pool, pacer) } }
+    // Before the first chunk: later it is the backfill itself that keeps commits waiting.
+    let usual = try await strain?.usual(store.pool)
+    let watching = Task {
+      if let strain, let usual { await strain.watch(store.pool, pacer, usual: usual) }
+    }
     defer { watching.cancel() }
     try await runs.work(
       on: run, as: name, size: workers, shouldStop: shouldStop, report: report
@@ -209,7 +212,7 @@ public struct BackfillRun: Sendable {
       names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
   }
 
-  /// A worker whose program makes partitions does so before it looks which are empty.
+  /// Before it is looked which are empty.
   private func makePartitions() async throws {
     try await store.pool.withConnection { connection in
       // Rows that are there have their partitions.

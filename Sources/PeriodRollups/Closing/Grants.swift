@@ -49,7 +49,7 @@ extension Catalog {
       grant("SELECT", ["rollup.runs"], .reporter),
       // What is counted of jobs; their arguments are the applications'.
       grant(
-        "SELECT (run, kind, step, state, weight, attempts, taken_at, alive_at, done_at, written, removed, found)",
+        "SELECT (run, kind, step, state, weight, attempts, taken_at, alive_at, lease, done_at, written, removed, found)",
         ["rollup.jobs"], .reporter),
       // An application asks for work in its own transactions.
       grant(

@@ -134,7 +134,8 @@ public struct Jobs: Sendable {
           LIMIT \(Int64(count))
         )
         UPDATE rollup.jobs AS j
-        SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now()
+        SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now(),
+          lease = make_interval(secs => \(policy.lease / .seconds(1)))
         FROM next
         WHERE j.id = next.id
         RETURNING \(unescaped: Job.columns)
@@ -176,12 +177,11 @@ public struct Jobs: Sendable {
     }
   }
 
-  /// Puts jobs of workers that have not been heard of back, and ends their sessions, so that what they hold is free.
-  /// - Parameter queues: those whose workers have this lease.
+  /// Puts jobs of workers that have not been heard of for their own lease back, and ends their sessions, so that what they
+  /// hold is free.
   @discardableResult
-  public func rescue(_ queues: [String]) async throws -> Int {
-    let seconds = policy.lease / .seconds(1)
-    return try await pool.withConnection { connection in
+  public func rescue() async throws -> Int {
+    try await pool.withConnection { connection in
       let workers = try await connection.prepared(
         """
         UPDATE rollup.jobs AS j
@@ -189,8 +189,7 @@ public struct Jobs: Sendable {
           done_at = CASE WHEN is_cancelled THEN now() END
         FROM (
           SELECT id FROM rollup.jobs
-          WHERE state = 'taken' AND queue = ANY (\(queues))
-            AND alive_at < now() - make_interval(secs => \(seconds))
+          WHERE state = 'taken' AND alive_at < now() - lease
           FOR UPDATE SKIP LOCKED
         ) AS silent
         WHERE j.id = silent.id

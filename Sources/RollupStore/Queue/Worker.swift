@@ -284,7 +284,7 @@ public struct Worker: Sendable {
         // First, or one that has slept would rescue from itself.
         let (mine, cancelled) = try await jobs.heartbeat(name)
         shift.keep(mine, cancelled: cancelled)
-        try await jobs.rescue(settings.queues)
+        try await jobs.rescue()
       } catch  where Self.isCancellation(error) {
         throw error
       } catch {

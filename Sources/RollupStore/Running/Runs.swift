@@ -183,7 +183,7 @@ public struct Runs: Sendable {
           count(*) FILTER (WHERE kind <> \(QueueEngine.levelKind) AND state = 'done'),
           count(*) FILTER (WHERE state IN ('aside', 'cancelled')), coalesce(sum(greatest(attempts - 1, 0)), 0)::bigint,
           count(*) FILTER (
-            WHERE state = 'taken' AND alive_at > now() - make_interval(secs => \(jobs.policy.lease / .seconds(1)))),
+            WHERE state = 'taken' AND alive_at > now() - lease),
           coalesce((
             SELECT max(s.subjects) FROM (
               SELECT sum(weight)::bigint AS subjects FROM rollup.jobs WHERE run = \(run) GROUP BY step
