@@ -39,7 +39,7 @@ let package = Package(
         .embedInCode("0001_sources.sql"), .embedInCode("0002_deployment.sql"),
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
         .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
-        .embedInCode("0007_jobs.sql"),
+        .embedInCode("0007_jobs.sql"), .embedInCode("0008_runs_are_jobs.sql"),
       ]),
     .target(
       name: "RollupStore",

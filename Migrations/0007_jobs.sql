@@ -33,6 +33,8 @@ CREATE TABLE rollup.jobs (
   created_by text NOT NULL DEFAULT session_user,
   taken_at timestamptz,
   alive_at timestamptz,
+  -- How long its worker may be silent before it is taken for dead: the worker's own promise, not that of whoever looks.
+  lease interval,
   done_at timestamptz,
   written bigint,
   removed bigint,

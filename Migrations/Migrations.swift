@@ -14,6 +14,7 @@ public let migrations: [Migration] = [
   Migration(name: "0005_runs", bytes: PackageResources._005_runs_sql),
   Migration(name: "0006_schema_changes", bytes: PackageResources._006_schema_changes_sql),
   Migration(name: "0007_jobs", bytes: PackageResources._007_jobs_sql),
+  Migration(name: "0008_runs_are_jobs", bytes: PackageResources._008_runs_are_jobs_sql),
 ]
 
 extension Migration {

@@ -37,6 +37,9 @@ struct BackfillCommand: Command {
   @Option(help: "Work on this run, beside others.")
   var join: Int64?
 
+  @Option(help: "Give this run up: what it has not done stays undone, and is in no closing's way.")
+  var giveUp: Int64?
+
   @Flag(help: "Print what would be done, and do nothing.")
   var dryRun = false
 
@@ -63,12 +66,14 @@ struct BackfillCommand: Command {
   var databaseDescription: String? { database.described }
 
   func validate() throws {
-    guard [scope.from != nil, resume, join != nil].filter({ $0 }).count == 1 else {
+    let what = [scope.from != nil, resume, join != nil, giveUp != nil]
+    guard what.filter({ $0 }).count == 1 else {
       throw ValidationError(
-        "name one of --from 2020-01, --resume and --join RUN; 'rollup status' lists runs")
+        "name one of --from 2020-01, --resume, --join RUN and --give-up RUN; 'rollup status' lists runs"
+      )
     }
     if scope.from == nil, scope.isNarrowed {
-      throw ValidationError("--resume and --join go on with a run as it was begun")
+      throw ValidationError("--resume, --join and --give-up are of a run as it was begun")
     }
     if anew, scope.from == nil { throw ValidationError("--anew goes with --from") }
     if dryRun, scope.from == nil { throw ValidationError("--dry-run goes with --from") }
@@ -87,17 +92,25 @@ struct BackfillCommand: Command {
 
   func execute() async throws {
     // A worker has a connection, and needs a second one to say that its chunk failed.
-    let pool = try await database.pool(size: workers * 2 + 3)
+    let name = Worker.newName()
+    let pool = try await database.pool(size: workers * 2 + 3, as: name)
     let store = try await RollupStore(pool, Rollups.catalog)
-    try await run(store)
+    try await run(store, as: name)
     await pool.close()
   }
 
-  private func run(_ store: RollupStore) async throws {
-    let policy = RunPolicy(lease: .seconds(lease))
+  private func run(_ store: RollupStore, as name: String) async throws {
+    let policy = JobPolicy(lease: .seconds(lease))
     if dryRun {
       let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
       return say(try await backfill.plan(), backfill.task)
+    }
+    if let giveUp {
+      let runs = Runs(store.pool, policy: policy)
+      let run = try await find(giveUp, runs)
+      guard run.finishedAt == nil else { throw Failure.usage("run \(run.number) is over already") }
+      let left = try await runs.giveUp(run.number)
+      return Terminal.say("run \(run.number) is given up, \(left.grouped) chunks undone")
     }
     let (run, backfill) = try await begin(store, policy)
     Interruption.catchSignals()
@@ -112,7 +125,7 @@ struct BackfillCommand: Command {
     do {
       progress = try await live.show {
         try await backfill.work(
-          on: run, workers: workers, pacer: pacer, mindful: strain,
+          on: run, workers: workers, as: name, pacer: pacer, mindful: strain,
           shouldStop: { Interruption.isRequested }, report: live.note)
       }
     } catch {
@@ -122,7 +135,7 @@ struct BackfillCommand: Command {
     try await sum(up: progress, run, backfill, live)
   }
 
-  private func begin(_ store: RollupStore, _ policy: RunPolicy) async throws -> (Run, BackfillRun) {
+  private func begin(_ store: RollupStore, _ policy: JobPolicy) async throws -> (Run, BackfillRun) {
     if scope.from != nil {
       let backfill = BackfillRun(store, try await scope.task(store.pool), policy: policy)
       let (run, isNew) = try await backfill.begin(anew: anew)
@@ -133,20 +146,28 @@ struct BackfillCommand: Command {
       return (run, backfill)
     }
     let runs = Runs(store.pool, policy: policy)
+    let run = try await find(join, runs)
+    let backfill = BackfillRun(store, try BackfillTask(text: run.task), policy: policy)
+    if resume { try await runs.retry(run.number) }
+    Terminal.say("going on with run \(run.number): \(backfill.task.description)")
+    return (run, backfill)
+  }
+
+  /// A backfill by its number, or the last that is not finished.
+  private func find(_ number: Int64?, _ runs: Runs) async throws -> Run {
     let found =
-      if let join { try await runs.run(join) } else { try await runs.unfinished(BackfillRun.kind) }
+      if let number { try await runs.run(number) } else {
+        try await runs.unfinished(BackfillRun.kind)
+      }
     guard let run = found else {
       throw Failure.usage(
-        join.map { "there is no run \($0); 'rollup status' lists them" }
+        number.map { "there is no run \($0); 'rollup status' lists them" }
           ?? "no run is unfinished; begin one with --from 2020-01")
     }
     guard run.kind == BackfillRun.kind else {
       throw Failure.usage("run \(run.number) is no backfill but a \(run.kind)")
     }
-    let backfill = BackfillRun(store, try BackfillTask(text: run.task), policy: policy)
-    if resume { try await runs.retry(run.number) }
-    Terminal.say("going on with run \(run.number): \(backfill.task.description)")
-    return (run, backfill)
+    return run
   }
 
   private func say(_ plan: BackfillRun.Plan, _ task: BackfillTask) {

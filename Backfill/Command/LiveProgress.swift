@@ -56,7 +56,7 @@ struct LiveProgress: Sendable {
   }
 
   /// A failure, as it happens.
-  func note(_ event: Crew.Event) {
+  func note(_ event: Runs.Event) {
     guard case .failed(let chunk, let error, let isAside) = event else { return }
     if isLive { Terminal.rewrite("") }
     Terminal.say(

@@ -7,7 +7,7 @@ import RollupStore
 
 /// Makes the rollups of a span right from the sources, in chunks of patients, beside readers and writers.
 ///
-/// The run and its chunks are rows (``Runs``), so any number of workers on any number of machines work on it, and one that
+/// The run is a row and its chunks are jobs (``Runs``), so any number of workers on any number of machines work on it, and one that
 /// is killed is taken over from. Each chunk is one transaction; one that is done again rewrites nothing that is right.
 public struct BackfillRun: Sendable {
   public let store: RollupStore
@@ -17,7 +17,7 @@ public struct BackfillRun: Sendable {
   /// What the rows of runs call it.
   public static let kind = "backfill"
 
-  public init(_ store: RollupStore, _ task: BackfillTask, policy: RunPolicy = RunPolicy()) {
+  public init(_ store: RollupStore, _ task: BackfillTask, policy: JobPolicy = JobPolicy()) {
     self.store = store
     self.task = task
     runs = Runs(store.pool, policy: policy)
@@ -140,29 +140,34 @@ public struct BackfillRun: Sendable {
   /// Works on a run until all its chunks are done or set aside, by whomever.
   /// - Parameters:
   ///   - workers: of this process.
+  ///   - name: of this process as a worker; the pool's sessions should go by it.
   ///   - strain: whose writers are spared; nil to go on whatever becomes of them.
   ///   - shouldStop: asked between chunks.
   /// - Returns: how far the run is.
   public func work(
-    on run: Run, workers: Int, pacer: Pacer = Pacer(), mindful strain: Strain? = nil,
-    shouldStop: @Sendable @escaping () -> Bool = { false },
-    report: @Sendable @escaping (Crew.Event) -> Void = { _ in }
+    on run: Run, workers: Int, as name: String = Worker.newName(), pacer: Pacer = Pacer(),
+    mindful strain: Strain? = nil, shouldStop: @Sendable @escaping () -> Bool = { false },
+    report: @Sendable @escaping (Runs.Event) -> Void = { _ in }
   ) async throws -> RunProgress {
     let loaded = Work.loaded(try await runs.what(run.number))
-    let crew = Crew(runs, on: run, size: workers)
-    let pace = { @Sendable (chunk: RunChunk) in try await pacer.wait(for: chunk.subjects) }
-    // Without it the backfill goes on; what is amiss with the server its workers notice.
-    let watching = Task { if let strain { try await strain.watch(store.pool, pacer) } }
+    // Before the first chunk: later it is the backfill itself that keeps commits waiting.
+    let usual = try await strain?.usual(store.pool)
+    let watching = Task {
+      if let strain, let usual { await strain.watch(store.pool, pacer, usual: usual) }
+    }
     defer { watching.cancel() }
-    try await crew.work(shouldStop: shouldStop, pace: pace, report: report) { claim, connection in
+    try await runs.work(
+      on: run, as: name, size: workers, shouldStop: shouldStop, report: report
+    ) { chunk, claim in
+      try await pacer.wait(for: chunk.subjects)
       let started = ContinuousClock.now
-      let derived = try await connection.transaction(.readCommitted, retrying: .standard) { tx in
-        let derived = try await self.work(on: claim.chunk, of: run, loaded, in: tx)
-        try await claim.complete(derived, in: tx)
+      let derived = try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
+        let derived = try await self.work(on: chunk, of: run, loaded, in: tx)
+        try await claim.complete(JobOutcome(derived), in: tx)
         return derived
       }
       let time = ContinuousClock.now - started
-      note(claim.chunk, derived, time)
+      note(chunk, derived, time)
       try await pacer.rest(after: time)
     }
     if try await runs.finish(run.number) {
@@ -211,7 +216,7 @@ public struct BackfillRun: Sendable {
       names, columns: task.columns, in: task.span, begun: run.createdAt, by: run.number)
   }
 
-  /// A worker whose program makes partitions does so before it looks which are empty.
+  /// Before it is looked which are empty.
   private func makePartitions() async throws {
     try await store.pool.withConnection { connection in
       // Rows that are there have their partitions.

@@ -16,27 +16,36 @@ public struct Strain: Sendable {
     self.lag = lag
   }
 
-  /// Tells the pacer what it sees, until the task is cancelled.
-  func watch(_ pool: Pool, _ pacer: Pacer) async throws {
-    let usual = try await median(pool)
+  /// How long a commit takes before the backfill begins.
+  func usual(_ pool: Pool) async throws -> Duration {
+    try await median(pool, every: .milliseconds(20))
+  }
+
+  /// Tells the pacer what it sees, until the task is cancelled. What cannot be seen for a while, because the server is
+  /// away, is seen again later.
+  func watch(_ pool: Pool, _ pacer: Pacer, usual: Duration) async {
     let limit = latency ?? max(usual * 3, .milliseconds(5))
-    while true {
-      let now = try await median(pool)
-      if now > limit {
-        pacer.note("a commit takes \(Self.text(now)), at the beginning \(Self.text(usual))")
-      } else if let behind = try await replicaLag(pool), behind > lag {
-        pacer.note("a replica is \(Self.text(behind)) behind")
-      } else {
-        pacer.note(nil)
+    while !Task.isCancelled {
+      do {
+        let now = try await median(pool, every: .milliseconds(200))
+        if now > limit {
+          pacer.note("a commit takes \(Self.text(now)), at the beginning \(Self.text(usual))")
+        } else if let behind = try await replicaLag(pool), behind > lag {
+          pacer.note("a replica is \(Self.text(behind)) behind")
+        } else {
+          pacer.note(nil)
+        }
+      } catch {
+        try? await Task.sleep(for: .seconds(1))
       }
     }
   }
 
-  /// Of five commits, over a second.
-  private func median(_ pool: Pool) async throws -> Duration {
+  /// Of five commits.
+  private func median(_ pool: Pool, every pause: Duration) async throws -> Duration {
     var times: [Duration] = []
     for _ in 0..<5 {
-      try await Task.sleep(for: .milliseconds(200))
+      try await Task.sleep(for: pause)
       times.append(
         try await pool.withConnection { connection in
           let started = ContinuousClock.now

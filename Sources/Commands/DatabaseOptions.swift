@@ -20,8 +20,12 @@ public struct DatabaseOptions: ParsableArguments {
 
   /// A pool on the database; the private server is started when that is the one.
   /// - Parameter size: the most connections at a time.
-  public func pool(size: Int = 4, options: [String: String] = [:]) async throws -> Pool {
-    Pool(try await settings(applicationName: Terminal.program, options: options), size: size)
+  /// - Parameter worker: whose sessions they are.
+  public func pool(
+    size: Int = 4, as worker: String? = nil, options: [String: String] = [:]
+  ) async throws -> Pool {
+    let name = worker.map(Jobs.sessionName) ?? Terminal.program
+    return Pool(try await settings(applicationName: name, options: options), size: size)
   }
 
   /// How to reach the database; the private server is started when that is the one.

@@ -84,10 +84,7 @@ struct StatusCommand: Command {
     guard !records.isEmpty else { return Terminal.say("no run yet") }
     Terminal.print(record: Self.columns)
     for record in records {
-      let progress =
-        record.kind == "project"
-        ? RunProgress(try await jobs(record, runs).progress())
-        : try await runs.progress(record.number)
+      let progress = try await runs.progress(record.number)
       let completed = progress.part * Double(progress.subjects)
       let rate = progress.seconds > 0 ? completed / progress.seconds : 0
       let numbers = [
@@ -103,10 +100,6 @@ struct StatusCommand: Command {
     }
   }
 
-  private func jobs(_ run: Run, _ runs: Runs) -> QueueUndertaking {
-    QueueUndertaking(jobs: Jobs(runs.pool), run: run.number, target: run.task)
-  }
-
   private static let columns = [
     "run", "kind", "status", "begun_at", "finished_at", "chunks", "done", "waiting", "taken",
     "aside", "retries", "workers", "patients", "rate", "written", "removed", "found", "task",
@@ -116,15 +109,5 @@ struct StatusCommand: Command {
     if run.finishedAt != nil { return progress.done == progress.chunks ? "finished" : "given up" }
     if progress.workers > 0 { return "running" }
     return progress.isOver ? "failed" : "stopped"
-  }
-}
-
-extension RunProgress {
-  /// A run whose parts are jobs.
-  fileprivate init(_ progress: ProjectionProgress) {
-    self.init()
-    (chunks, done) = (progress.chunks, progress.done)
-    waiting = progress.isOver ? 0 : max(1, progress.chunks - progress.done)
-    (written, removed) = (progress.written, progress.removed)
   }
 }

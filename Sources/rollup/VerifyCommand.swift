@@ -86,7 +86,8 @@ struct VerifyCommand: Command {
   }
 
   func execute() async throws {
-    let pool = try await database.pool(size: workers * 2 + 2)
+    let name = Worker.newName()
+    let pool = try await database.pool(size: workers * 2 + 2, as: name)
     let store = try await RollupStore(pool, Rollups.catalog)
     if closed { return try await verifyClosed(store) }
     let (verification, run) = try await begin(store)
@@ -95,7 +96,7 @@ struct VerifyCommand: Command {
     let live = Progress(
       "verifying", total: try await verification.runs.progress(run.number).chunks, unit: "chunks")
     let progress = try await verification.work(
-      on: run, workers: workers, shouldStop: { Interruption.isRequested },
+      on: run, workers: workers, as: name, shouldStop: { Interruption.isRequested },
       report: { event in
         live.advance(by: 1)
         if case .failed(let chunk, let error, true) = event {

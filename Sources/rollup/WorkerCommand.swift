@@ -67,12 +67,11 @@ struct WorkerCommand: Command {
         drainLimit: .seconds(drain)),
       handlers: QueueEngine(jobs).handlers(for: projector), listening: settings,
       schedules: Schedules(jobs, timeZone: store.timeZone), logger: logger)
-    Terminal.say("\(name) takes from \(queues)")
     let group = ServiceGroup(
       configuration: .init(
         services: [
           .init(
-            service: WorkerService(worker: worker),
+            service: WorkerService(worker: worker, greeting: "\(name) takes from \(queues)"),
             successTerminationBehavior: .gracefullyShutdownGroup)
         ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
     try await group.run()
@@ -84,9 +83,12 @@ struct WorkerCommand: Command {
 /// A worker, as a service that a group starts and stops.
 private struct WorkerService: Service {
   let worker: Worker
+  let greeting: String
 
   func run() async throws {
     let shift = Shift()
+    // By now signals are listened to: whoever reads it may send one.
+    Terminal.say(greeting)
     try await withGracefulShutdownHandler {
       try await worker.run(shift)
     } onGracefulShutdown: {

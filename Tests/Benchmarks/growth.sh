@@ -41,11 +41,11 @@ for unit in month:M:YYYY-MM quarter:Q:YYYY\"Q\"Q; do
   psql <<END
 CREATE MATERIALIZED VIEW blood_pressures_by_$name AS
 SELECT DISTINCT ON (patient_id, period_start) '${rest%%:*}'::"char" AS period_type, period_start, patient_id, recorded_at, id,
-  systolic, diastolic, facility_id, registration_facility_id, assigned_facility_id,
+  systolic, diastolic, facility_id, heart_rate, registration_facility_id, assigned_facility_id,
   extract(year FROM period_start)::integer AS year, to_char(period_start, '${rest#*:}') AS period_name
 FROM (
   SELECT b.patient_id, date_trunc('$name', b.recorded_at AT TIME ZONE 'Asia/Kolkata')::date AS period_start, b.id,
-    b.recorded_at, b.systolic, b.diastolic, b.facility_id, p.registration_facility_id, p.assigned_facility_id
+    b.recorded_at, b.systolic, b.diastolic, b.facility_id, b.heart_rate, p.registration_facility_id, p.assigned_facility_id
   FROM blood_pressures AS b
   JOIN patients AS p ON p.id = b.patient_id
   WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL

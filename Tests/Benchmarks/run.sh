@@ -79,50 +79,62 @@ echo "Load of the machine at the beginning: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 # --- Backfill ---------------------------------------------------------------------------------------------------------
 
 written() { value 'SELECT count(*) FROM rollup.blood_pressure_rollups'; }
+# Nothing is spared: no writer is there to rest for.
+backfill() { measure 1 "$bin/rollup-backfill" --from "$from" --to 2024-12 --max-latency 0 "$@"; }
 before=$(written)
-first=$(measure 1 "$bin/rollup-backfill" --from "$from" --to 2024-12)
+first=$(backfill --only blood-pressure)
+rest=$(backfill)
 psql -c 'VACUUM ANALYZE'
-again=$(measure 1 "$bin/rollup-backfill" --from "$from" --to 2024-12)
+again=$(backfill --only blood-pressure)
+all_again=$(backfill)
 
-# What rollups replace: the same blood-pressure rows of months and quarters as materialised views, made anew as a whole.
-for unit in month quarter; do
+# What rollups replace: the same rows of months and quarters, with the same columns and indexes, as materialised views, made
+# anew as a whole.
+view() {
   psql <<END
-DROP MATERIALIZED VIEW IF EXISTS blood_pressures_by_$unit;
-CREATE MATERIALIZED VIEW blood_pressures_by_$unit AS
-SELECT DISTINCT ON (patient_id, start) patient_id, start, id, recorded_at, systolic, diastolic, facility_id,
-  assigned_facility_id
+DROP MATERIALIZED VIEW IF EXISTS blood_pressures_by_$1;
+CREATE MATERIALIZED VIEW blood_pressures_by_$1 AS
+SELECT DISTINCT ON (patient_id, period_start) '$2'::"char" AS period_type, period_start, patient_id, recorded_at, id, systolic,
+  diastolic, facility_id, heart_rate, registration_facility_id, assigned_facility_id,
+  extract(year FROM period_start)::integer AS year, to_char(period_start, '$3') AS period_name
 FROM (
-  SELECT b.patient_id, date_trunc('$unit', b.recorded_at AT TIME ZONE 'Asia/Kolkata')::date AS start, b.id, b.recorded_at,
-    b.systolic, b.diastolic, b.facility_id, p.assigned_facility_id
+  SELECT b.patient_id, date_trunc('$1', b.recorded_at AT TIME ZONE 'Asia/Kolkata')::date AS period_start, b.id, b.recorded_at,
+    b.systolic, b.diastolic, b.facility_id, b.heart_rate, p.registration_facility_id, p.assigned_facility_id
   FROM blood_pressures AS b
   JOIN patients AS p ON p.id = b.patient_id
   WHERE b.deleted_at IS NULL AND p.deleted_at IS NULL
     AND b.recorded_at >= '$from-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
     AND b.recorded_at < '2025-01-01'::timestamp AT TIME ZONE 'Asia/Kolkata'
 ) AS b
-ORDER BY patient_id, start, recorded_at DESC, id DESC
+ORDER BY patient_id, period_start, recorded_at DESC, id DESC
 WITH NO DATA;
-CREATE UNIQUE INDEX ON blood_pressures_by_$unit (patient_id, start);
-CREATE INDEX ON blood_pressures_by_$unit (assigned_facility_id, start);
+CREATE UNIQUE INDEX ON blood_pressures_by_$1 (patient_id, period_type, period_start);
+CREATE INDEX ON blood_pressures_by_$1 (assigned_facility_id) INCLUDE (patient_id, period_type, period_start);
 END
-done
+}
+view month M YYYY-MM
+view quarter Q 'YYYY"Q"Q'
 refresh() { measure 1 "$programs/psql" "$url" -Xq -c "REFRESH MATERIALIZED VIEW blood_pressures_by_$1"; }
 refresh month >/dev/null
 refresh quarter >/dev/null
 months=$(refresh month)
 quarters=$(refresh quarter)
+views=$(awk -v a="$(seconds_of "$months")" -v b="$(seconds_of "$quarters")" 'BEGIN { printf "%.1f", a + b }')
 in_views=$(value 'SELECT (SELECT count(*) FROM blood_pressures_by_month) + (SELECT count(*) FROM blood_pressures_by_quarter)')
 psql -c 'DROP MATERIALIZED VIEW blood_pressures_by_month, blood_pressures_by_quarter'
 
 echo
-echo "| backfill, $from to 2024-12 | time | peak memory |"
-echo "|---|---|---|"
+echo "| backfill, $from to 2024-12, two workers | time | : views | peak memory |"
+echo "|---|---|---|---|"
+line() { echo "| $1 | $(seconds_of "$2") s | $(ratio "$(seconds_of "$2")" "$views") | $(memory_of "$2") MB |"; }
 if [ "$before" -eq 0 ]; then
-  [ -z "${sample:-}" ] || echo "| sample data made | $(seconds_of "$sample") s | $(memory_of "$sample") MB |"
-  echo "| \`rollup-backfill\` from nothing: blood pressure, visits, registrations, register | $(seconds_of "$first") s | $(memory_of "$first") MB |"
+  [ -z "${sample:-}" ] || echo "| sample data made | $(seconds_of "$sample") s | | $(memory_of "$sample") MB |"
+  line "\`rollup-backfill --only blood-pressure\` from nothing" "$first"
+  line "\`rollup-backfill\` of all the rest: visits, blood sugar, registrations, register" "$rest"
 fi
-echo "| \`rollup-backfill\` that finds nothing to change | $(seconds_of "$again") s | $(memory_of "$again") MB |"
-echo "| \`REFRESH MATERIALIZED VIEW\`, months and quarters of blood pressure ($in_views rows; the rollup has $(written)) | $(awk -v a="$(seconds_of "$months")" -v b="$(seconds_of "$quarters")" 'BEGIN { printf "%.3f", a + b }') s | |"
+line "\`rollup-backfill --only blood-pressure\` that finds nothing to change" "$again"
+line "\`rollup-backfill\` of everything that finds nothing to change" "$all_again"
+echo "| \`REFRESH MATERIALIZED VIEW\`, months and quarters of blood pressure ($in_views rows; the rollup has $(written)) | $views s | 1.00 | |"
 
 # --- Report -----------------------------------------------------------------------------------------------------------
 
@@ -221,6 +233,26 @@ echo "- pgbench, the library's statement : bare insert: $(range "$ba")"
 echo "- **the library : a bare insert by the same client: $(range "$dc")** (aim: 0.80)"
 echo "- the library : pgbench with the library's statement: $(range "$db") (aim: 1.00)"
 
+# --- Writers beside a backfill ----------------------------------------------------------------------------------------
+
+# Everything is derived anew meanwhile, again and again, as often as it takes.
+quietly "$bin/rollup-backfill" --from "$from" --to 2024-12 --only blood-pressure >>"$work/said" 2>&1
+alone= beside=
+for round in $(seq "$rounds"); do
+  psql -c CHECKPOINT
+  alone1=$(by_client library)
+  (while :; do "$bin/rollup-backfill" --from "$from" --to 2024-12 >>"$work/said" 2>&1 || true; done) &
+  backfilling=$!
+  sleep 5
+  beside1=$(by_client library)
+  kill "$backfilling" 2>/dev/null || true
+  pkill -INT -P "$backfilling" 2>/dev/null || true
+  wait "$backfilling" 2>/dev/null || true
+  alone="$alone $alone1" beside="$beside $(ratio "$beside1" "$alone1")"
+done
+echo
+echo "- writers beside \`rollup-backfill\` : writers alone: **$(range "$beside")** (aim: 0.80), alone$(echo "$alone" | sed 's/ /, /g; s/^,//') a second"
+
 # --- Imports ----------------------------------------------------------------------------------------------------------
 
 # New readings, each a second after one that is there, so that nearly every one becomes the most recent of its month:
@@ -267,7 +299,7 @@ if [ "$memory_rows" -gt 0 ]; then
   large=$(measure 1 "$bin/rollup" import csv --rejects "$work/rejects.csv" --readings "$work/memory.csv")
   echo "| \`rollup import csv\`, $memory_rows new readings, $(du -m "$work/memory.csv" | cut -f 1) MB ($(seconds_of "$large") s) | $(memory_of "$large") |"
 fi
-[ "$before" -ne 0 ] || echo "| \`rollup-backfill\` from nothing | $(memory_of "$first") |"
+[ "$before" -ne 0 ] || echo "| \`rollup-backfill\` of blood pressure from nothing | $(memory_of "$first") |"
 echo "| \`rollup-backfill\` that finds nothing to change | $(memory_of "$again") |"
 echo "| \`report district-bp --district\` | $(memory_of "$one") |"
 echo "| \`report district-bp\` of everything | $(memory_of "$all") |"

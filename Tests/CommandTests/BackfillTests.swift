@@ -12,25 +12,25 @@ import Testing
       let outcome = await sh(
         """
         rollup-backfill --from 2023-01 --to 2024-12 --chunk 20 --load \(load) --workers 1 --lease 1 --max-rate 40 2>begun & first=$!
-        until grep -q '^run' begun; do sleep 0.05; done; sleep 0.4; kill -9 $first
+        until grep -q '^run' begun; do sleep 0.05; done; catch $first; kill -9 $first
         run=$(sed -n 's/^run \\([0-9]*\\);.*/\\1/p' begun)
         (for i in 1 2 3; do rollup import csv --readings "$READINGS"; sed -i "s/,8$i,/,8$((i + 1)),/" "$READINGS"; done 2>/dev/null) & writer=$!
         for delay in 0.15 0.4 0.25 0.6 0.1 0.33 0.5 0.2 0.7 0.28 0.45 0.36; do
-          rollup-backfill --join $run --lease 1 --max-rate 400 2>/dev/null & a=$!
-          rollup-backfill --join $run --lease 1 --max-rate 400 2>/dev/null & b=$!
-          sleep $delay; kill -9 $a; sleep 0.1; kill -9 $b; wait $a $b
+          rollup-backfill --join $run --lease 1 --max-rate 100 2>/dev/null & a=$!
+          rollup-backfill --join $run --lease 1 --max-rate 100 2>/dev/null & b=$!
+          sleep $delay; catch $a; kill -9 $a; sleep 0.1; kill -9 $b; wait $a $b
         done
-        rollup-backfill --resume --lease 1; echo "resumed $?"
+        rollup-backfill --from 2023-01 --to 2024-12 --chunk 20 --load \(load) --lease 1; echo "again $?"
         wait $writer; rollup verify --from 2023-01 --to 2024-12; echo "verified $?"
         """, url)
-      #expect(outcome.output.contains("resumed 0"), "\(outcome)")
+      #expect(outcome.output.contains("again 0"), "\(outcome)")
       #expect(outcome.output.contains("verified 0"), "\(outcome)")
       let (left, done, retried) = try await pool.withConnection {
         try await $0.query(
           """
           SELECT count(*) FILTER (WHERE state <> 'done'), count(*) FILTER (WHERE state = 'done'),
             count(*) FILTER (WHERE attempts > 1)
-          FROM rollup.run_chunks WHERE run = 1
+          FROM rollup.jobs WHERE run = 1
           """
         ).only((Int, Int, Int).self)
       }
@@ -60,7 +60,7 @@ import Testing
       let (loaded, left) = try await pool.withConnection {
         try await $0.query(
           """
-          SELECT (SELECT array_agg(DISTINCT what) FROM rollup.run_chunks WHERE run = 1 AND what ~ '^attach'),
+          SELECT (SELECT array_agg(DISTINCT arguments->>'what') FROM rollup.jobs WHERE run = 1 AND arguments->>'what' ~ '^attach'),
             (SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_load\\_%' AND relkind IN ('r', 'p'))
           """
         ).only(([String], Int).self)
@@ -129,7 +129,7 @@ import Testing
       let outcome = await sh(
         """
         rollup-backfill --from 2023-01 --to 2024-12 --chunk 25 --workers 1 --lease 1 --max-rate 500 2>first & cut=$!
-        until grep -q '^run' first; do sleep 0.02; done; sleep 0.15; kill -STOP $cut
+        until grep -q '^run' first; do sleep 0.02; done; catch $cut
         run=$(sed -n 's/^run \\([0-9]*\\);.*/\\1/p' first)
         rollup-backfill --join $run --lease 1 --workers 1 & a=$!
         rollup-backfill --join $run --lease 1 --workers 1; echo "joined $?"; wait $a; echo "joined $?"
@@ -141,10 +141,10 @@ import Testing
       #expect(outcome.output.contains("verified 0"), "\(outcome)")
       let (left, most) = try await pool.withConnection {
         try await $0.query(
-          "SELECT count(*) FILTER (WHERE state <> 'done'), max(attempts)::bigint FROM rollup.run_chunks WHERE run = 1"
+          "SELECT count(*) FILTER (WHERE state <> 'done'), max(attempts)::bigint FROM rollup.jobs WHERE run = 1"
         ).only((Int, Int).self)
       }
-      #expect(left == 0 && most == 2)
+      #expect(left == 0 && most >= 2)
     }
   }
 
@@ -280,11 +280,22 @@ import Testing
     let fill = """
       rollup status >/dev/null 2>&1; psql "$DATABASE_URL" -XAtF, -c "SELECT gen_random_uuid(), id, '', 130, 81, '2024-03-05T10:00:00Z' FROM patients LIMIT 300" >> "$READINGS"
       """
-    let prepared = script.contains("$READINGS") ? "\(readings); \(fill)" : "true"
+    // Stops a worker that has a chunk in hand.
+    let catching = """
+      catch() {
+        while kill -STOP $1 2>/dev/null; do
+          sleep 0.05
+          psql "$DATABASE_URL" -XAtc "SELECT 'in hand' FROM rollup.jobs WHERE state = 'taken' AND worker LIKE '%-$1-%'" | grep -q . && return
+          kill -CONT $1; sleep 0.02
+        done
+      }
+      """
+    let prepared =
+      (script.contains("$READINGS") ? "\(readings); \(fill)" : "true") + "\n" + catching
     return
       (try? await onItsOwnThread {
         run(
-          ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(prepared); \(script)"],
+          ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(prepared)\n\(script)"],
           environment: ["DATABASE_URL": url])
       }) ?? (-1, "", "no thread")
   }

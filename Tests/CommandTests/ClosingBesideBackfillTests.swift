@@ -23,8 +23,9 @@ import Testing
       let killed = try await sh(
         """
         rollup sample-data --patients 300 --seed 1 --from 2023-01 --to 2024-12 && rollup-backfill --from 2023-01 --to 2023-12 2>/dev/null || exit 1
-        rollup-backfill --from 2024-01 --to 2024-12 --chunk 20 --workers 1 --max-rate 40 2>begun & pid=$!
-        until grep -q '^run 2;' begun; do sleep 0.05; done; sleep 0.7; kill -9 $pid; wait $pid; true
+        rollup-backfill --from 2024-01 --to 2024-12 --chunk 20 --load never --workers 1 --max-rate 40 2>begun & pid=$!
+        until psql "$DATABASE_URL" -XAtc "SELECT 'begun' FROM rollup.blood_pressure_rollups WHERE period_start >= '2024-01-01' LIMIT 1" | grep -q .
+        do sleep 0.05; done; kill -9 $pid; wait $pid; true
         """, database.url)
       #expect(killed.status == 0, "\(killed)")
       try await body(database.url, database.pool)
@@ -65,26 +66,29 @@ import Testing
     }
   }
 
-  @Test func aBackfillThatWasAbandonedOrOverriddenIsInNobodysWay() async throws {
+  @Test func aBackfillThatWasGivenUpOrOverriddenIsInNobodysWay() async throws {
     try await halfFilled { url, pool in
       let outcome = try await sh(
         """
         rollup close --month 2024-03 --despite-backfill; echo "overridden $?"
         rollup restate --month 2024-03 --reason x; echo "restated $?"
         rollup restate --month 2024-03 --reason x --despite-backfill; echo "overridden $?"
-        psql "$DATABASE_URL" -Xqc "UPDATE rollup.runs SET created_at = now() - interval '25 hours'"
-        rollup close --month 2024-04; echo "heard of an hour ago $?"
-        psql "$DATABASE_URL" -Xqc "UPDATE rollup.run_chunks SET taken_at = taken_at - interval '24 hours',
-          alive_at = alive_at - interval '24 hours', done_at = done_at - interval '24 hours'"
-        rollup close --month 2024-04; echo "abandoned $?"
+        rollup-backfill --give-up 2; echo "given up $?"; rollup status | sed -n 2p | cut -d, -f1-3
+        rollup close --month 2024-04; echo "closed $?"; rollup-backfill --give-up 2; echo "again $?"
+        rollup-backfill --resume; echo "resumed $?"
+        rollup-backfill --from 2024-01 --to 2024-12 --chunk 20 2>/dev/null; echo "another $?"
         """, url)
       #expect(
         outcome.output == """
           overridden 0
           restated 77
           overridden 0
-          heard of an hour ago 77
-          abandoned 0
+          given up 0
+          2,backfill,given up
+          closed 0
+          again 64
+          resumed 64
+          another 0
 
           """, "\(outcome)")
     }

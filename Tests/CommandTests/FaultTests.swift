@@ -151,6 +151,22 @@ private struct Programme {
     }
   }
 
+  /// Waits until somebody else is at the server, or long enough.
+  private func isAtWork() async throws {
+    for _ in 0..<200 {
+      let others = try? await pool.withConnection {
+        try await $0.query(
+          """
+          SELECT count(*) FROM pg_stat_activity
+          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND state = 'active'
+          """
+        ).only(Int.self)
+      }
+      if let others, others > 0 { return }
+      try await Task.sleep(for: .milliseconds(25))
+    }
+  }
+
   func crash() async throws { try await onItsOwnThread { [server] in try server.crash() } }
 
   /// Readings of closed periods are removed and others entered.
@@ -167,6 +183,7 @@ private struct Programme {
     var deaths = 0
     for delay in [100, 250, 600] {
       async let outcome = sh(command)
+      try await isAtWork()
       try await Task.sleep(for: .milliseconds(delay))
       try await crash()
       let (status, _, error) = try await outcome

@@ -10,7 +10,7 @@ import Testing
 ///
 /// `ROLLUP_SEEDS=100` runs more histories, `ROLLUP_SEED=7` one of them again.
 @Suite(.serialized) struct ExactnessTests {
-  static let seeds = TestSupport.seeds(6)
+  static let seeds = TestSupport.seeds(4)
 
   @Test(arguments: seeds)
   func concurrentHistoriesEndExact(seed: UInt64) async throws {
@@ -107,7 +107,7 @@ enum Backfilling {
   @discardableResult
   static func everything(_ store: RollupStore) async throws -> Derived {
     var derived = Derived()
-    for chunk in try await store.chunks(of: 2, keyedBy: UUID.self) {
+    for chunk in try await store.chunks(of: 3, keyedBy: UUID.self) {
       derived =
         derived
         + (try await store.derive(

@@ -3,6 +3,7 @@ import Hypertension
 import PeriodRollups
 import Postgres
 import RollupStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -28,6 +29,67 @@ import Testing
       #expect(one.applied.isEmpty || two.applied.isEmpty, "the second waits for the first")
       let third = try await Migrator.programme.run(pool, partitions: span)
       #expect(third.applied.isEmpty && third.partitions == 0 && third.missingRoles.isEmpty)
+    }
+  }
+
+  /// As by several closings that each make what they need.
+  @Test func partitionsAreMadeOnceByManyAtOnce() async throws {
+    try await withPool { pool in
+      _ = try await Migrator.programme.run(pool, timeZone: "Asia/Kolkata", partitions: span)
+      let later = Partitions.span(fromYear: 2025, throughYear: 2027)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            try await pool.withConnection { connection in
+              _ = try await Partitions(Rollups.catalog).ensure(later, on: connection)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      let missing = try await pool.withConnection {
+        try await Partitions(Rollups.catalog).ensure(later, on: $0)
+      }
+      #expect(missing == 0)
+    }
+  }
+
+  /// A run that an older version has begun is gone on with.
+  @Test func chunksOfRunsBecomeJobs() async throws {
+    try await withPool { pool in
+      let files = Migrator.programme.migrations.filter {
+        ["0005_runs", "0007_jobs", "0008_runs_are_jobs"].contains($0.name)
+      }
+      try await pool.withConnection { connection in
+        try await connection.script("CREATE SCHEMA rollup")
+        for file in files {
+          if file.name.hasPrefix("0008") {
+            try await connection.script(
+              """
+              INSERT INTO rollup.runs (kind, task) VALUES ('backfill', '{}');
+              INSERT INTO rollup.run_chunks (run, number, step, what, first_subject, end_subject, subject_ids, state)
+              VALUES (1, 1, 1, 'mend', 'a', 'b', NULL, 'done'), (1, 2, 1, 'mend', NULL, NULL, '{x,y}', 'taken'),
+                (1, 3, 2, 'count', NULL, NULL, NULL, 'waiting');
+              """)
+          }
+          try await connection.script(file.sql)
+        }
+      }
+      let runs = Runs(pool)
+      let run = try #require(try await runs.unfinished("backfill"))
+      let done = Mutex<[RunChunk]>([])
+      try await runs.work(
+        on: run, as: "worker 1", size: 2, shouldStop: { false }, report: { _ in }
+      ) { chunk, claim in
+        done.withLock { $0.append(chunk) }
+        try await pool.transaction { tx in try await claim.complete(in: tx) }
+      }
+      #expect(
+        done.withLock { $0.map(\.scope) } == [
+          .subjects(["x", "y"]), .bounds(first: nil, end: nil),
+        ])
+      #expect(try await runs.progress(run.number).done == 3)
+      #expect(try await runs.finish(run.number))
     }
   }
 

@@ -462,22 +462,38 @@ import Testing
           try await reader.transaction { tx in
             _ = try await tx.query("SELECT count(*) FROM rollup.blood_pressure_rollups")
             holds.set()
-            try await Task.sleep(for: .seconds(3))
+            try await Task.sleep(for: .seconds(6))
           }
           return .zero
         }
         for writer in 0..<4 {
           group.addTask {
-            var (longest, number) = (Duration.zero, 1000 + writer)
+            var number = 1000 + writer
             while !isOver.isSet {
-              let began = ContinuousClock.now
               try await Self.insert(number, path)
-              longest = max(longest, .now - began)
               number += 4
             }
-            #expect(number > 1100 + writer, "it has written \((number - 1000) / 4)")
-            return longest
+            #expect(number > 1020 + writer, "it has written \((number - 1000) / 4)")
+            return .zero
           }
+        }
+        // The server knows since when somebody waits for a lock, however busy the machine.
+        let watcher = try await database.connect()
+        group.addTask {
+          var longest = 0.0
+          while !isOver.isSet {
+            let waited = try await watcher.query(
+              """
+              SELECT coalesce(max(extract(epoch FROM clock_timestamp() - l.waitstart)), 0)::double precision
+              FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+              WHERE NOT l.granted AND l.locktype = 'relation' AND a.datname = current_database()
+              """
+            ).only(Double.self)
+            longest = max(longest, waited)
+            try await Task.sleep(for: .milliseconds(20))
+          }
+          await watcher.close()
+          return .seconds(longest)
         }
         while !holds.isSet { try await Task.sleep(for: .milliseconds(10)) }
         let began = ContinuousClock.now
@@ -486,7 +502,7 @@ import Testing
         isOver.set()
         var longest = Duration.zero
         for try await duration in group { longest = max(longest, duration) }
-        #expect(longest < .seconds(1.5), "a writer waited for \(longest)")
+        #expect(longest < .seconds(3), "somebody waited for \(longest)")
       }
       await reader.close()
       let store = try await RollupStore(pool, Rollups.catalog)
@@ -576,8 +592,9 @@ import Testing
       Before.catalog, places: "facilities",
       published: ["rollup.published_figures", "rollup.published_patients"], migrations: files)
     let plan = try await migrator.plan(pool, timeZone: "Asia/Kolkata", partitions: span)
-    // Readiness is on record since 0006.
-    for step in plan.steps where step.name != "note what is not filled yet" {
+    // Readiness is on record since 0006, and rights are of today's tables.
+    let later = ["note what is not filled yet", "give the roles their rights, as every time"]
+    for step in plan.steps where !later.contains(step.name) {
       try await pool.withConnection { try await step.run(on: $0) }
     }
     try await pool.withConnection { try await $0.script(countsOfBefore) }

@@ -30,12 +30,6 @@ import Testing
     """
   }
 
-  private static func chunk(_ alive: String) -> String {
-    """
-    INSERT INTO rollup.run_chunks (run, number, step, what, state, alive_at) VALUES (1, 1, 4, 'mend rows of patients', 'taken', \(alive));
-    """
-  }
-
   static let cases = [
     Case("none", false, ""),
     Case("of the month", true, run()),
@@ -46,20 +40,7 @@ import Testing
     Case("of a later program, which says otherwise what it covers", true, run(#"{"span":"2024"}"#)),
     Case("finished", false, run(finished: "now()")),
     Case("no backfill", false, run(kind: "verify")),
-    Case("of yesterday's morning", false, run(created: "now() - interval '25 hours'")),
-    Case(
-      "of last week, with a worker", true,
-      run(created: "now() - interval '7 days'") + chunk("now() - interval '10 seconds'")),
-    Case(
-      "of last week, stopped in the evening", true,
-      run(created: "now() - interval '7 days'") + chunk("now() - interval '10 hours'")),
-    Case(
-      "of last week, abandoned", false,
-      run(created: "now() - interval '7 days'") + chunk("now() - interval '25 hours'")),
-    Case(
-      "of last week, as jobs, with a worker", true,
-      run(created: "now() - interval '7 days'")
-        + "INSERT INTO rollup.jobs (kind, run, state, alive_at) VALUES ('x', 1, 'taken', now());"),
+    Case("of last year", true, run(created: "now() - interval '1 year'")),
     Case(
       "one that is not of it, and one that is", true,
       run(#"{"from":"2023-01","to":"2024-04"}"#) + run()),

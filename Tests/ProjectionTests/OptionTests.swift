@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What may be asked of a projection besides its rows, and the rollups of the write path as projections.
-@Suite(.timeLimit(.minutes(2))) struct OptionTests {
+@Suite(.timeLimit(.minutes(30))) struct OptionTests {
   static let id = Field<Int>("thing_id")
   static let note = Column("note", .text)
   static let mark = Column("mark", .bigint)
@@ -165,6 +165,7 @@ import Testing
       try await change(
         pool,
         """
+        INSERT INTO rollup.edition_parts VALUES ('M', '2024-01-01', 1, 'test', 'kept.last_of_month', 'systolic', '{systolic}');
         INSERT INTO rollup.editions (period_type, period_start, edition, sequence, period_name, time_zone, definitions,
           closed_at, closed_by, digest)
         VALUES ('M', '2024-01-01', 1, 1, '2024-01', 'Asia/Kolkata', 1, now(), 'test', '')
@@ -265,6 +266,9 @@ import Testing
           <- patient
           <- blood pressure
           <- visit
+        blood-sugar (kept at commit)
+          <- patient
+          <- blood sugar
         patients (kept at commit)
           <- patient
         registrations (kept at commit)

@@ -6,7 +6,7 @@ import Testing
 import VeterinaryReminders
 
 /// The programs: workers that are killed in the middle of a night, and one that is told to stop.
-@Suite(.timeLimit(.minutes(5)), .serialized) struct WorkerProcessTests {
+@Suite(.timeLimit(.minutes(30)), .serialized) struct WorkerProcessTests {
   @Test func theNightIsDoneWhoeverIsKilled() async throws {
     try await TestDatabase.migrated(size: 4) { database, _ in
       let outcome = await sh(

@@ -42,22 +42,25 @@ public struct VerificationRun: Sendable {
   }
 
   /// Works on the run.
+  /// - Parameter name: of this process as a worker; the pool's sessions should go by it.
   /// - Parameter found: called with the differences of a chunk, and whether they were mended.
   public func work(
-    on run: Run, workers: Int, shouldStop: @Sendable @escaping () -> Bool = { false },
-    report: @Sendable @escaping (Crew.Event) -> Void = { _ in },
+    on run: Run, workers: Int, as name: String = Worker.newName(),
+    shouldStop: @Sendable @escaping () -> Bool = { false },
+    report: @Sendable @escaping (Runs.Event) -> Void = { _ in },
     found: @Sendable @escaping ([Drift]) -> Void
   ) async throws -> RunProgress {
-    try await Crew(runs, on: run, size: workers).work(shouldStop: shouldStop, report: report) {
-      claim, connection in
-      let drifts = try await verify(claim.chunk)
+    try await runs.work(
+      on: run, as: name, size: workers, shouldStop: shouldStop, report: report
+    ) { chunk, claim in
+      let drifts = try await verify(chunk)
       if !drifts.isEmpty { found(drifts) }
-      try await connection.transaction(.readCommitted, retrying: .standard) { tx in
+      try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
         var outcome = Derived()
         if task.repair, !drifts.isEmpty {
-          outcome = try await mend(claim.chunk, in: tx)
+          outcome = try await mend(chunk, in: tx)
         }
-        try await claim.complete(outcome, found: drifts.count, in: tx)
+        try await claim.complete(JobOutcome(outcome, found: drifts.count), in: tx)
       }
     }
     _ = try await runs.finish(run.number)

@@ -87,7 +87,7 @@ extension Closing.Refusal: CustomStringConvertible {
       "\(period) is a \(period.type.word); figures are published, and periods closed, for months and quarters only."
     case .beingFilled(let period, let run, let begun):
       "\(period) is being backfilled by run \(run), begun \(begun), which is not finished: figures published now could lack rows. "
-        + "'rollup-backfill --join \(run)' or 'rollup-backfill --resume' finishes it; "
+        + "'rollup-backfill --join \(run)' or 'rollup-backfill --resume' finishes it, '--give-up \(run)' gives it up; "
         + "'--despite-backfill' publishes what is there."
     }
   }

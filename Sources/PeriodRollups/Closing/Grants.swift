@@ -47,8 +47,12 @@ extension Catalog {
       grant("SELECT", sources, .owner),
       grant("UPDATE", [subject.table], .closer),
       // Progress is for everybody to see.
-      grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .writer),
-      grant("SELECT", ["rollup.runs", "rollup.run_chunks"], .reporter),
+      grant("SELECT", ["rollup.runs"], .writer),
+      grant("SELECT", ["rollup.runs"], .reporter),
+      // What is counted of jobs; their arguments are the applications'.
+      grant(
+        "SELECT (run, kind, step, state, weight, attempts, taken_at, alive_at, lease, done_at, written, removed, found)",
+        ["rollup.jobs"], .reporter),
       // An application asks for work in its own transactions.
       grant(
         "SELECT, INSERT, UPDATE", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),

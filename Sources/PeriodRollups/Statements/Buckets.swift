@@ -3,7 +3,7 @@
 ///
 /// Of each type the starts of consecutive periods are bound, null for those that are not asked for, and the instants at
 /// which they begin, with the one at which the last ends.
-enum Buckets {
+public enum Buckets {
   /// The column that holds the start of the event's period of a type.
   static func column(_ type: PeriodType) -> Identifier {
     Identifier("start_\(type.code.lowercased())")
@@ -27,12 +27,12 @@ extension Parameter {
   }
 }
 
-extension Closing {
+extension Buckets {
   /// The instants at which days begin on the reporting time zone's clock, and whether comparing with them is the same as
   /// asking the clock: `bounds`, `is_exact`.
   ///
-  /// It is not where a clock was set back across the midnight that a day began with. A day on either side is looked at, in
-  /// steps that no clock has ever been set back by less than.
+  /// It is not where a clock was set back across the midnight that a day began with: by some quarters of an hour, as all
+  /// clocks since 1990 that were. So that many of them on either side are looked at, for more than a day.
   public static var beginnings: Statement {
     Statement(
       "when periods begin",

@@ -9,8 +9,9 @@ extension MostRecent {
   ///
   /// - Parameter closed: the periods are closed: what came late counts as held, and `held` and `rows` mean nothing.
   public func check(_ lens: Lens, closed: Bool) -> Statement {
-    let wrong = periods.map {
-      "\(differs($0, closed: closed))\(closed ? " AND NOT \(isLate($0))" : "")" as SQL
+    let wrong = periods.map { type -> SQL in
+      let differs = differs(type, closed: closed)
+      return closed ? "\(differs) AND NOT \(isLate(type))" : differs
     }
     let held = periods.map { "count(*) FILTER (WHERE \(isHeld($0)))" as SQL }
     let rows: SQL =

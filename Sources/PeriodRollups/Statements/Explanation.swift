@@ -19,6 +19,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
   private init(_ rollup: MostRecent, in catalog: Catalog) {
     let locks = Locks(rollup.subject)
     let chunk = Lens.chunk(bounded: [.below, .above])
+    let loading = Loading(rollup, run: 1)
     var sections: [(String, [Statement])] = [
       ("the tables", rollup.create),
       ("a partition, for 2024-06", rollup.createPartition(of: Self.example)),
@@ -92,7 +93,17 @@ public struct Explanation: Sendable, CustomStringConvertible {
       ),
       ("the deletion of the \(rollup.subject.name)", [rollup.dematerialise(.subjects)]),
       (
-        "backfill of a chunk",
+        "backfill: an empty month is loaded, by run 1",
+        loading.create(.month, [Self.example]) + [loading.load(chunk, .month)]
+          + loading.index(Self.example) + [loading.lock(Self.example)]
+          + loading.attach(Self.example)
+      ),
+      (
+        "backfill and verification: whose rows of a chunk are not right",
+        [rollup.check(chunk, closed: false)]
+      ),
+      (
+        "backfill of those, or of a chunk",
         [
           locks.subjects(chunk, for: .share), rollup.unfounded(chunk), rollup.dropUnfounded,
           rollup.materialiseSpan(chunk),

@@ -60,8 +60,14 @@ public struct PostgresError: Error, Sendable, Hashable {
     self.hint = hint
   }
 
+  /// Another transaction has made something under a name that this one had found free: its own, or the index's that the
+  /// server chose for it, which in long names is cut to what other tables' indexes are.
+  public var isClashOfNames: Bool { sqlState == .uniqueViolation && schema == "pg_catalog" }
+
   /// Whether the same transaction, begun again, may well succeed.
-  public var isTransient: Bool { isStalePlan || sqlState?.isTransient == true }
+  public var isTransient: Bool {
+    isStalePlan || isClashOfNames || sqlState?.isTransient == true
+  }
 }
 
 extension PostgresError: CustomStringConvertible {

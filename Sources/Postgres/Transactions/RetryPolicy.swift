@@ -27,7 +27,7 @@ public struct RetryPolicy: Sendable, Hashable {
 
   /// Once and no more.
   public static let none = RetryPolicy(attempts: 1)
-  /// What the server aborts for the sake of another transaction, six times in all.
+  /// What the server aborts for the sake of another transaction, twenty times in all.
   public static let standard = RetryPolicy(attempts: 20)
   /// ``standard``, and after a lost connection too.
   public static let readOnly = RetryPolicy(attempts: 6, retriesLostConnections: true)
@@ -36,7 +36,7 @@ public struct RetryPolicy: Sendable, Hashable {
   /// - Parameter attempt: how many attempts there have been, the failed one included
   public func retries(_ error: any Error, afterAttempt attempt: Int) -> Bool {
     guard attempt < attempts, let error = error as? PostgresError else { return false }
-    if error.isStalePlan { return true }
+    if error.isStalePlan || error.isClashOfNames { return true }
     switch error.kind {
     case .server: return error.sqlState.map(sqlStates.contains) ?? false
     case .connectionLost: return retriesLostConnections

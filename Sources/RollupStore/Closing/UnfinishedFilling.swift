@@ -4,16 +4,15 @@ import Postgres
 
 /// A backfill that is not finished and covers a period: what closing asks before it publishes figures of the period.
 ///
-/// The only place where closing looks at runs. It reads a run's row and the first and last period of its task, and of its
-/// chunks, or jobs, only when one of them was last heard of.
+/// The only place where closing looks at runs: at the first and the last period of their tasks.
 struct UnfinishedFilling: Hashable, Sendable {
   let run: Int64
   let begun: Timestamp
 
   /// The earliest that covers the period; nil when none does.
   ///
-  /// A run that nobody has begun, worked on or joined for a day is taken for abandoned: one that is forgotten must not keep
-  /// a programme from closing for good. What it has left undone `rollup verify` tells.
+  /// However long nobody has worked on it: what is half there stays so until somebody finishes it, gives it up for another,
+  /// or says that it does not matter.
   static func find(of period: Period, in tx: borrowing Transaction) async throws -> Self? {
     for row in try await tx.query(unfinished) {
       let (run, begun, task) = try row.decode((Int64, Timestamp, String).self)
@@ -25,18 +24,8 @@ struct UnfinishedFilling: Hashable, Sendable {
     return nil
   }
 
-  /// Signs of life of workers are in the run's chunks, or in its jobs, as the run is worked on by either.
-  private static let unfinished: Query = """
-    SELECT r.number, r.created_at, r.task
-    FROM rollup.runs AS r
-    WHERE r.kind = 'backfill' AND r.finished_at IS NULL
-      AND greatest(
-        r.created_at,
-        (SELECT max(greatest(c.taken_at, c.alive_at, c.done_at)) FROM rollup.run_chunks AS c WHERE c.run = r.number),
-        (SELECT max(greatest(j.taken_at, j.alive_at, j.done_at)) FROM rollup.jobs AS j WHERE j.run = r.number)
-      ) > now() - interval '1 day'
-    ORDER BY r.number
-    """
+  private static let unfinished: Query =
+    "SELECT number, created_at, task FROM rollup.runs WHERE kind = 'backfill' AND finished_at IS NULL ORDER BY number"
 
   /// What the task of a backfill says of its periods, whatever else it says.
   private struct Covered: Decodable {

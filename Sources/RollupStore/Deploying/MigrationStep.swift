@@ -7,8 +7,8 @@ public struct MigrationStep: Sendable, CustomStringConvertible {
   public let name: String
   let pieces: [Piece]
   let manner: SchemaStep.Manner
-  /// What makes the step needless when it happens: somebody else did it meanwhile.
-  let done: SQLState?
+  /// What it makes may be there by then: somebody else made it meanwhile.
+  let isDoneWhenThere: Bool
 
   struct Piece: Sendable {
     let name: String
@@ -29,12 +29,12 @@ public struct MigrationStep: Sendable, CustomStringConvertible {
 
   init(
     _ name: String, _ pieces: [Piece], in manner: SchemaStep.Manner = .transaction,
-    doneWhen done: SQLState? = nil
+    isDoneWhenThere: Bool = false
   ) {
     self.name = name
     self.pieces = pieces
     self.manner = manner
-    self.done = done
+    self.isDoneWhenThere = isDoneWhenThere
   }
 
   init(_ step: SchemaStep) {
@@ -73,7 +73,10 @@ public struct MigrationStep: Sendable, CustomStringConvertible {
           }
         }
       }
-    } catch let error as PostgresError where done != nil && error.sqlState == done {
+    } catch let error as PostgresError
+      where isDoneWhenThere
+      && (error.saysThatItIsThere || manner == .alone && error.isClashOfNames)
+    {
       return
     } catch let error as PostgresError
       where error.sqlState == .lockNotAvailable || error.isTimeoutOfStatement
@@ -95,6 +98,9 @@ extension MigrationStep.Piece: CustomStringConvertible {
 extension PostgresError {
   /// A statement took longer than it was given.
   fileprivate var isTimeoutOfStatement: Bool { sqlState == .queryCanceled }
+
+  /// What was to be made has been made by somebody else.
+  var saysThatItIsThere: Bool { sqlState == .duplicateTable || sqlState == .duplicateObject }
 }
 
 extension RetryPolicy {

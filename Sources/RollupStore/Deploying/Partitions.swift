@@ -86,7 +86,7 @@ public struct Partitions: Sendable {
       "make the partition of \(table.name) for \(period)",
       table.createPartition(of: period).map(MigrationStep.Piece.init) + [
         .init("it is the owner's", Roles.own(table.partition(of: period)))
-      ], doneWhen: .duplicateTable)
+      ], isDoneWhenThere: true)
   }
 
   private func make(_ table: any PeriodTable, _ period: Period, on connection: Connection)
@@ -99,7 +99,7 @@ public struct Partitions: Sendable {
         for statement in statements { try await tx.execute(Query(text: statement.text)) }
         try await tx.execute(Roles.own(table.partition(of: period)))
       }
-    } catch let error as PostgresError where error.sqlState == .duplicateTable {
+    } catch let error as PostgresError where error.saysThatItIsThere {
       // Another program made it between the look and the attempt.
     }
   }

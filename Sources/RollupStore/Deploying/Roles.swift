@@ -17,7 +17,8 @@ struct Roles: Sendable {
     let made = missing.map { role in
       MigrationStep(
         "make the role \(role.rawValue)",
-        [.init("nobody logs in as it", Query(text: Self.create(role)))], in: .alone)
+        [.init("nobody logs in as it", Query(text: Self.create(role)))], in: .alone,
+        isDoneWhenThere: true)
     }
     let rights = catalog.grants(places: places, published: published)
     return made + [
@@ -43,7 +44,7 @@ struct Roles: Sendable {
       do {
         try await connection.script(Self.create(role))
       } catch let error as PostgresError
-        where error.sqlState == .duplicateObject || error.sqlState == .uniqueViolation
+        where error.saysThatItIsThere || error.isClashOfNames
       {
         // Another migration made it just now.
       } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {

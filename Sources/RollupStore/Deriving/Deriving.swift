@@ -38,15 +38,9 @@ extension RollupStore {
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
     in tx: borrowing Transaction
   ) async throws -> Derived {
-    let parts = try await SpanParts(span, of: self, in: tx)
-    var differing: Set<Key> = []
-    for rollup in rollups {
-      differing.formUnion(try await self.differing(rollup, chunk, parts, in: tx))
-    }
-    for register in registers {
-      differing.formUnion(try await self.differing(register, chunk, in: tx))
-    }
-    guard let chunk = chunk.narrowed(to: differing) else { return Derived() }
+    let those = try await differing(
+      chunk, in: span, rollups: rollups, registers: registers, in: tx)
+    guard let chunk = those else { return Derived() }
 
     for setting in Self.forAChunk { try await tx.execute(setting) }
     try await tx.execute(query(Doing.backfill.statement))
@@ -68,17 +62,40 @@ extension RollupStore {
     return derived
   }
 
+  /// Those of a chunk whose rows are not right; nil for none. Of a few that are named it is not asked: they are derived sooner
+  /// than found.
+  private func differing<Key: PostgresKey>(
+    _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
+    in tx: borrowing Transaction
+  ) async throws -> Chunk<Key>? {
+    if let keys = chunk.keys, keys.count <= 20 { return chunk }
+    let parts = try await SpanParts(span, of: self, in: tx)
+    var differing: Set<Key> = []
+    for rollup in rollups {
+      differing.formUnion(try await self.differing(rollup, chunk, parts, in: tx))
+    }
+    for register in registers {
+      differing.formUnion(try await self.differing(register, chunk, in: tx))
+    }
+    return chunk.narrowed(to: differing)
+  }
+
   /// A chunk joins tens of thousands of rows to each other.
   ///
   /// PostgreSQL cannot tell how many: of a range of uuids within one step of its histogram, a hundredth of the table, it
   /// expects one row, and would look up each of them in every partition (500,000 patients: one chunk took longer than
   /// all those before it).
-  static let forAChunk: [Query] = [
+  static let forAChunk: [Query] =
+    forManyRows + [
+      // Joined on subject and period it would compare every row of a subject with every other.
+      "SET LOCAL enable_mergejoin = off",
+      // Chunks are what is done in parallel.
+      "SET LOCAL max_parallel_workers_per_gather = 0",
+    ]
+
+  /// For what joins many rows, of which the planner cannot tell how many they are.
+  static let forManyRows: [Query] = [
     "SET LOCAL enable_nestloop = off", "SET LOCAL jit = off",
-    // Joined on subject and period it would compare every row of a subject with every other.
-    "SET LOCAL enable_mergejoin = off",
-    // Chunks are what is done in parallel.
-    "SET LOCAL max_parallel_workers_per_gather = 0",
     // The plan for these values, not for any.
     "SET LOCAL plan_cache_mode = force_custom_plan",
     // Sorts of some hundred thousand rows stay in memory, as far as that is polite on a server with others.

@@ -16,7 +16,7 @@ struct PeriodBuckets: Sendable {
     for type in types {
       let all = Array(span.periods(of: type))
       let days = (all.map(\.start) + all.suffix(1).map(\.end)).map { CalendarDay($0) }
-      let query = try store.query(Closing.beginnings, ["period_starts": Bind(days)])
+      let query = try store.query(Buckets.beginnings, ["period_starts": Bind(days)])
       let (instants, isExact) = try await tx.query(query).only(([Timestamp], Bool).self)
       guard isExact else { return nil }
       (periods[type], bounds[type]) = (all, instants)

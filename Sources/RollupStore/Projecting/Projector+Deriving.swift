@@ -71,11 +71,11 @@ extension Projector {
       queries.append("SELECT set_config('statement_timeout', \("\(limit)s"), true)")
     }
     if let unit = stage.unit, let units = chunk.units {
-      // Many units: the plan for these values, not for any.
-      if units.count > 1 { queries += Self.forAChunk }
+      // Their rows are joined: to look up each took several times as long in tables that were just filled.
+      if units.count > 1 { queries += RollupStore.forManyRows }
       queries.append(try Units.lock(unit).query(["units": Bind(units)]))
     } else {
-      queries += Self.forAChunk
+      queries += RollupStore.forManyRows
       queries += try stage.projections.map { try Units.lock(whole: $0).query([:]) }
     }
     if stage.projections.contains(where: { $0.isPeriodic && !$0.isKeptAtCommit }) {
@@ -83,14 +83,6 @@ extension Projector {
     }
     return queries
   }
-
-  /// A chunk's rows of a table are found by its units and joined; how many rows a derived relation has nobody can tell the
-  /// planner, and looking up each of them took several times as long in tables that were just filled.
-  private static let forAChunk: [Query] = [
-    "SET LOCAL enable_nestloop = off",
-    "SET LOCAL plan_cache_mode = force_custom_plan", "SET LOCAL jit = off",
-    "SET LOCAL work_mem = '64MB'",
-  ]
 
   private func query(
     _ what: KeyPath<Materialisation, Statement> & Sendable, of projection: Projection,
@@ -240,12 +232,6 @@ extension JobOutcome {
     a.written += b.written
     a.removed += b.removed
     a.emitted += b.emitted
-  }
-
-  init(_ derived: Derived) {
-    self.init()
-    written = derived.written
-    removed = derived.removed
   }
 }
 

@@ -27,11 +27,13 @@ public struct NewJob: Sendable, Hashable {
   /// The work that it is a part of, and how much of it.
   public var run: Int64?
   public var weight: Int
+  /// From 1: it is taken when the jobs of the steps before are over, in its queue; 0 for no steps.
+  public var step: Int
 
   public init(
     _ kind: String, arguments: String = "{}", queue: String = "default", priority: Int = 0,
     notBefore: Timestamp? = nil, uniqueKey: String? = nil, needs: [Int64] = [],
-    maxFailures: Int = 5, timeLimit: Int? = nil, run: Int64? = nil, weight: Int = 0
+    maxFailures: Int = 5, timeLimit: Int? = nil, run: Int64? = nil, weight: Int = 0, step: Int = 0
   ) {
     self.kind = kind
     self.arguments = arguments
@@ -44,6 +46,7 @@ public struct NewJob: Sendable, Hashable {
     self.timeLimit = timeLimit
     self.run = run
     self.weight = weight
+    self.step = step
   }
 
   /// - Throws: what encoding the arguments throws.
@@ -148,5 +151,12 @@ public struct JobOutcome: Sendable, Hashable {
   public var written = 0
   public var removed = 0
   public var emitted = 0
+  /// Differences that a verification found.
+  public var found = 0
   public init() {}
+
+  public init(_ derived: Derived, found: Int = 0) {
+    (written, removed) = (derived.written, derived.removed)
+    self.found = found
+  }
 }

@@ -85,7 +85,8 @@ extension Jobs {
     }
   }
 
-  /// Forgets jobs that have been over for long, some at a time, and the runs of projections.
+  /// Forgets jobs that have been over for long, some at a time, and the runs of projections. Jobs of steps stay for as long
+  /// as their run.
   /// - Returns: how many jobs.
   @discardableResult
   public func prune(atMost count: Int = 10_000) async throws -> Int {
@@ -101,7 +102,7 @@ extension Jobs {
         DELETE FROM rollup.jobs
         WHERE id IN (
           SELECT id FROM rollup.jobs
-          WHERE state IN ('done', 'cancelled') AND done_at < now() - make_interval(secs => \(history))
+          WHERE step = 0 AND state IN ('done', 'cancelled') AND done_at < now() - make_interval(secs => \(history))
           LIMIT \(Int64(count))
           FOR UPDATE SKIP LOCKED
         )

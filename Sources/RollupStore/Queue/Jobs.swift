@@ -37,10 +37,10 @@ public struct Jobs: Sendable {
         """
         WITH made AS (
           INSERT INTO rollup.jobs (queue, kind, arguments, priority, state, run, weight, not_before, unique_key, needs,
-            max_failures, time_limit)
+            max_failures, time_limit, step)
           VALUES (\(job.queue), \(job.kind), (\(job.arguments)::text)::jsonb, \(Int16(clamping: job.priority)), \(state), \(job.run),
             \(Int64(job.weight)), coalesce(\(job.notBefore), '-infinity'), \(job.uniqueKey), \(Int32(open.count)),
-            \(Int32(job.maxFailures)), \(job.timeLimit.map { Int32($0) }))
+            \(Int32(job.maxFailures)), \(job.timeLimit.map { Int32($0) }), \(Int16(job.step)))
           ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('blocked', 'waiting') DO NOTHING
           RETURNING id, state
         ), said AS (
@@ -78,11 +78,11 @@ public struct Jobs: Sendable {
       WITH asked AS MATERIALIZED (
         SELECT * FROM unnest(\(jobs.map(\.queue)), \(jobs.map(\.kind)), \(jobs.map(\.arguments)), \(jobs.map { Int16(clamping: $0.priority) }),
           \(jobs.map(\.run)), \(jobs.map { Int64($0.weight) }), \(jobs.map { Int32($0.maxFailures) }),
-          \(jobs.map { $0.timeLimit.map { Int32($0) } }), \(jobs.map(\.notBefore)))
-          WITH ORDINALITY AS a (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before, number)
+          \(jobs.map { $0.timeLimit.map { Int32($0) } }), \(jobs.map(\.notBefore)), \(jobs.map { Int16($0.step) }))
+          WITH ORDINALITY AS a (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before, step, number)
       ), made AS (
-        INSERT INTO rollup.jobs (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before)
-        SELECT queue, kind, arguments::jsonb, priority, run, weight, max_failures, time_limit, coalesce(not_before, '-infinity')
+        INSERT INTO rollup.jobs (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before, step)
+        SELECT queue, kind, arguments::jsonb, priority, run, weight, max_failures, time_limit, coalesce(not_before, '-infinity'), step
         FROM asked
         ORDER BY number
         RETURNING id
@@ -105,7 +105,8 @@ public struct Jobs: Sendable {
 
   // MARK: Handing out
 
-  /// Takes the next jobs for a worker: by priority, then in the order in which they were asked for.
+  /// Takes the next jobs for a worker: of the step that their queue is at, by priority, then in the order in which they
+  /// were asked for.
   public func take(_ count: Int, of queues: [String], kinds: [String], as worker: String)
     async throws -> [Job]
   {
@@ -115,10 +116,17 @@ public struct Jobs: Sendable {
         WITH next AS (
           SELECT n.id
           FROM unnest(\(queues)) AS q (queue)
+          LEFT JOIN LATERAL (
+            SELECT s.step FROM rollup.jobs AS s
+            WHERE s.queue = q.queue AND s.step > 0 AND s.state IN ('waiting', 'taken')
+            ORDER BY s.step
+            LIMIT 1
+          ) AS first ON true
           CROSS JOIN LATERAL (
             SELECT id, priority FROM rollup.jobs
-            WHERE queue = q.queue AND state = 'waiting' AND not_before <= now() AND kind = ANY (\(kinds))
-            ORDER BY priority, id
+            WHERE queue = q.queue AND step <= coalesce(first.step, 0::smallint) AND state = 'waiting' AND not_before <= now()
+              AND kind = ANY (\(kinds))
+            ORDER BY step, priority, id
             LIMIT \(Int64(count))
             FOR UPDATE SKIP LOCKED
           ) AS n
@@ -126,7 +134,8 @@ public struct Jobs: Sendable {
           LIMIT \(Int64(count))
         )
         UPDATE rollup.jobs AS j
-        SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now()
+        SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now(),
+          lease = make_interval(secs => \(policy.lease / .seconds(1)))
         FROM next
         WHERE j.id = next.id
         RETURNING \(unescaped: Job.columns)
@@ -156,11 +165,23 @@ public struct Jobs: Sendable {
     return (Set(rows.map(\.0)), Set(rows.filter(\.1).map(\.0)))
   }
 
-  /// Puts jobs of workers that have not been heard of back, and ends their sessions, so that what they hold is free.
+  /// Whether nothing of queues waits or is in anybody's hands.
+  func isOver(_ queues: [String]) async throws -> Bool {
+    try await pool.withConnection { connection in
+      try await connection.prepared(
+        """
+        SELECT NOT EXISTS (SELECT FROM rollup.jobs WHERE queue = ANY (\(queues)) AND state = 'waiting')
+          AND NOT EXISTS (SELECT FROM rollup.jobs WHERE queue = ANY (\(queues)) AND state = 'taken')
+        """
+      ).only(Bool.self)
+    }
+  }
+
+  /// Puts jobs of workers that have not been heard of for their own lease back, and ends their sessions, so that what they
+  /// hold is free.
   @discardableResult
   public func rescue() async throws -> Int {
-    let seconds = policy.lease / .seconds(1)
-    return try await pool.withConnection { connection in
+    try await pool.withConnection { connection in
       let workers = try await connection.prepared(
         """
         UPDATE rollup.jobs AS j
@@ -168,7 +189,7 @@ public struct Jobs: Sendable {
           done_at = CASE WHEN is_cancelled THEN now() END
         FROM (
           SELECT id FROM rollup.jobs
-          WHERE state = 'taken' AND alive_at < now() - make_interval(secs => \(seconds))
+          WHERE state = 'taken' AND alive_at < now() - lease
           FOR UPDATE SKIP LOCKED
         ) AS silent
         WHERE j.id = silent.id
@@ -217,7 +238,7 @@ public struct Jobs: Sendable {
     WITH done AS (
       UPDATE rollup.jobs AS j
       SET state = 'done', done_at = clock_timestamp(), error = NULL, written = \(Int64(outcome.written)),
-        removed = \(Int64(outcome.removed)), emitted = \(Int64(outcome.emitted))
+        removed = \(Int64(outcome.removed)), emitted = \(Int64(outcome.emitted)), found = \(Int64(outcome.found))
       FROM unnest(\(jobs.map(\.id)), \(jobs.map { Int32($0.attempts) })) AS a (id, attempts)
       WHERE j.id = a.id AND j.attempts = a.attempts AND j.state = 'taken' AND j.worker = \(worker) AND NOT j.is_cancelled
       RETURNING j.id

@@ -16,12 +16,15 @@ import Synchronization
 public struct Worker: Sendable {
   /// Does a job; when it returns the job is done, unless it was noted already.
   public typealias Handler = @Sendable (Claim) async throws -> Void
+  /// Hears of a failure, and what became of the job.
+  public typealias Failed = @Sendable (Job, any Error, Job.State) -> Void
 
   let jobs: Jobs
   /// The sessions of its pool should go by the name (``Jobs/sessionName(_:)``), so that whoever takes over can end them.
   public let name: String
   let settings: Settings
   let handlers: [String: Handler]
+  let failed: Failed
   let listening: ConnectionSettings?
   let schedules: Schedules?
   let logger: Logger?
@@ -34,15 +37,18 @@ public struct Worker: Sendable {
     public var pollInterval: Duration
     /// How long jobs in hand may go on once it is told to go home.
     public var drainLimit: Duration
+    /// Whether it goes home when nothing of its queues waits or is in anybody's hands, and fails when it cannot take jobs.
+    public var leavesWhenOver: Bool
 
     public init(
       queues: [String] = ["default"], size: Int = 4, pollInterval: Duration = .seconds(1),
-      drainLimit: Duration = .seconds(30)
+      drainLimit: Duration = .seconds(30), leavesWhenOver: Bool = false
     ) {
       self.queues = queues
       self.size = size
       self.pollInterval = pollInterval
       self.drainLimit = drainLimit
+      self.leavesWhenOver = leavesWhenOver
     }
   }
 
@@ -51,13 +57,14 @@ public struct Worker: Sendable {
   ///   - listening: how to open the session that listens; nil for looking now and then only.
   public init(
     _ jobs: Jobs, name: String = Worker.newName(), settings: Settings = Settings(),
-    handlers: [String: Handler], listening: ConnectionSettings? = nil,
-    schedules: Schedules? = nil, logger: Logger? = nil
+    handlers: [String: Handler], failed: @escaping Failed = { _, _, _ in },
+    listening: ConnectionSettings? = nil, schedules: Schedules? = nil, logger: Logger? = nil
   ) {
     self.jobs = jobs
     self.name = name
     self.settings = settings
     self.handlers = handlers
+    self.failed = failed
     self.listening = listening
     self.schedules = schedules
     self.logger = logger
@@ -101,39 +108,44 @@ public struct Worker: Sendable {
       group.addTask { try await tend(shift) }
       // A task of its own, which outlives a cancellation: what is done is noted before the worker goes.
       let notary = Task { await noteDone(shift) }
-      await withTaskGroup(of: Void.self) { hands in
-        await takeJobs(shift, &hands)
+      let taking = await withTaskGroup(of: Void.self) { hands in
+        let taking = await takeJobs(shift, &hands)
         await drain(shift)
         for await _ in hands {}
+        return taking
       }
       shift.finish()
       await notary.value
       group.cancelAll()
+      try taking.get()
       while let outcome = await group.nextResult() {
         if case .failure(let error) = outcome, !Self.isCancellation(error) { throw error }
       }
     }
   }
 
-  private func takeJobs(_ shift: Shift, _ hands: inout TaskGroup<Void>) async {
+  private func takeJobs(_ shift: Shift, _ hands: inout TaskGroup<Void>) async -> Result<
+    Void, any Error
+  > {
     for await _ in shift.signals {
-      while !shift.isOver, shift.free(of: settings.size) > 0 {
-        let taken = await take(shift.free(of: settings.size))
-        for job in taken { begin(job, shift, &hands) }
-        if taken.count < settings.size { break }
+      do {
+        while !shift.isOver, shift.free(of: settings.size) > 0 {
+          let taken = try await jobs.take(
+            shift.free(of: settings.size), of: settings.queues, kinds: Array(handlers.keys),
+            as: name)
+          for job in taken { begin(job, shift, &hands) }
+          if settings.leavesWhenOver, taken.isEmpty, try await jobs.isOver(settings.queues) {
+            return .success(())
+          }
+          if taken.count < settings.size { break }
+        }
+      } catch {
+        if settings.leavesWhenOver { return .failure(error) }
+        logger?.warning("no jobs can be taken: \(error)")
       }
-      if shift.isOver || Task.isCancelled { return }
+      if shift.isOver || Task.isCancelled { break }
     }
-  }
-
-  private func take(_ count: Int) async -> [Job] {
-    do {
-      return try await jobs.take(
-        count, of: settings.queues, kinds: Array(handlers.keys), as: name)
-    } catch {
-      logger?.warning("no jobs can be taken: \(error)")
-      return []
-    }
+    return .success(())
   }
 
   private func begin(_ job: Job, _ shift: Shift, _ hands: inout TaskGroup<Void>) {
@@ -168,6 +180,7 @@ public struct Worker: Sendable {
         try await jobs.putBack(job, as: name, for: jobs.policy.backoff)
       } else {
         let state = try await jobs.fail(job, as: name, Self.describe(error))
+        if let state { failed(job, error, state) }
         logger?.warning(
           "job \(job.id) (\(job.kind)) failed, now \(state?.rawValue ?? "another's"): \(error)")
       }
@@ -268,9 +281,10 @@ public struct Worker: Sendable {
       do {
         if beats % 40 == 39 { try await jobs.prune() }
         try await schedules?.makeDue()
-        try await jobs.rescue()
+        // First, or one that has slept would rescue from itself.
         let (mine, cancelled) = try await jobs.heartbeat(name)
         shift.keep(mine, cancelled: cancelled)
+        try await jobs.rescue()
       } catch  where Self.isCancellation(error) {
         throw error
       } catch {

@@ -1,7 +1,7 @@
 import Foundation
 import Postgres
 
-/// A piece of long work that is a row, in chunks that are rows (`Migrations/0005_runs.sql`).
+/// A piece of long work that is a row, in chunks that are jobs (`Migrations/0005_runs.sql`, `0008_runs_are_jobs.sql`).
 public struct Run: Hashable, Sendable {
   public let number: Int64
   public let kind: String
@@ -10,10 +10,13 @@ public struct Run: Hashable, Sendable {
   public let createdAt: Timestamp
   public let createdBy: String
   public let finishedAt: Timestamp?
+
+  /// That of its chunks: whoever works on the run takes from it.
+  var queue: String { "run \(number)" }
 }
 
-/// The unit of work that is committed together, and taken by one worker at a time.
-public struct RunChunk: Hashable, Sendable {
+/// The unit of work that is committed together: what a job of a run is asked.
+public struct RunChunk: Hashable, Sendable, Codable {
   public var number: Int
   /// Chunks of a step are taken when all of the steps before are over.
   public var step: Int
@@ -21,10 +24,12 @@ public struct RunChunk: Hashable, Sendable {
   public var scope: Scope
   /// How many subjects, about.
   public var subjects: Int
-  /// Which attempt this is, from 1; with the worker's name it says whose the chunk is.
+  /// Which attempt this is, from 1.
   public var attempts = 0
 
-  public enum Scope: Hashable, Sendable {
+  private enum CodingKeys: String, CodingKey { case number, step, what, scope, subjects }
+
+  public enum Scope: Hashable, Sendable, Codable {
     /// Keys as text; nil where there is no bound.
     case bounds(first: String?, end: String?)
     case subjects([String])
@@ -36,6 +41,17 @@ public struct RunChunk: Hashable, Sendable {
     self.what = what
     self.scope = scope
     self.subjects = subjects
+  }
+
+  init(_ job: Job) throws {
+    self = try job.decode()
+    attempts = job.attempts
+  }
+
+  func job(of run: Run) throws -> NewJob {
+    var job = try NewJob(run.kind, self, queue: run.queue)
+    (job.run, job.weight, job.step) = (run.number, subjects, step)
+    return job
   }
 }
 
@@ -49,7 +65,7 @@ public struct RunProgress: Hashable, Sendable, Encodable {
   public var aside = 0
   /// Attempts beyond the first of each chunk.
   public var retries = 0
-  /// Workers that were alive in the last lease.
+  /// Chunks in hand of workers that were heard of in the last lease.
   public var workers = 0
   /// How many subjects the run is about: those of the step with most.
   public var subjects = 0

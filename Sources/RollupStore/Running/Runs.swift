@@ -1,19 +1,14 @@
 import Foundation
 import Postgres
 
-/// The rows of runs: begins them, hands out their chunks, and counts.
+/// The rows of runs: begins them, works on their chunks, and counts.
 ///
-/// A chunk is taken for a *lease*, which its worker's heartbeats prolong. A worker that is not heard of for that long is
-/// taken for dead: another takes the chunk over and ends the dead one's session. A chunk's work and the note that it is done
-/// are one transaction, which fails when the chunk is no longer the worker's: it is done once.
+/// Chunks are jobs of a queue of the run's own, in steps (``Jobs``): what is promised of jobs is promised of them.
 public struct Runs: Sendable {
-  public let pool: Pool
-  public let policy: RunPolicy
+  public let jobs: Jobs
+  var pool: Pool { jobs.pool }
 
-  public init(_ pool: Pool, policy: RunPolicy = RunPolicy()) {
-    self.pool = pool
-    self.policy = policy
-  }
+  public init(_ pool: Pool, policy: JobPolicy = JobPolicy()) { jobs = Jobs(pool, policy: policy) }
 
   // MARK: Runs
 
@@ -36,36 +31,23 @@ public struct Runs: Sendable {
       try await tx.execute("SELECT pg_advisory_xact_lock(\(Self.lock))")
       let others = Self.unfinished(kind, task: task)
       if resuming, let run = try await tx.query(others).first.map(Self.run) { return (run, false) }
-      try await tx.execute(
-        """
-        UPDATE rollup.runs SET finished_at = now()
-        WHERE kind = \(kind) AND task = \(task) AND finished_at IS NULL
-        """)
+      for other in try await tx.query(others).map(Self.run) {
+        try await tx.execute(Self.giveUp(other.number))
+      }
       try await tx.execute(
         "DELETE FROM rollup.runs WHERE kind = \(kind) AND finished_at < now() - interval '1 year'")
       let number = try await tx.query(
         "INSERT INTO rollup.runs (kind, task) VALUES (\(kind), \(task)) RETURNING number"
       ).only(Int64.self)
-      for chunk in chunks { try await tx.execute(Self.insert(chunk, in: number)) }
+      let run = try Self.run(try await tx.query(Self.select("number = $1", [Bind(number)]))[0])
+      try await jobs.enqueue(chunks.map { try $0.job(of: run) }, in: tx)
       try await prepare(number, chunks, tx)
-      return (try Self.run(try await tx.query(Self.select("number = $1", [Bind(number)]))[0]), true)
+      return (run, true)
     }
   }
 
   /// Spells "runs".
   private static let lock: Int64 = 0x7275_6E73
-
-  private static func insert(_ chunk: RunChunk, in run: Int64) -> Query {
-    let (first, end, subjects): (String?, String?, [String]?) =
-      switch chunk.scope {
-      case .bounds(let first, let end): (first, end, nil)
-      case .subjects(let keys): (nil, nil, keys)
-      }
-    return """
-      INSERT INTO rollup.run_chunks (run, number, step, what, first_subject, end_subject, subject_ids, subjects)
-      VALUES (\(run), \(chunk.number), \(chunk.step), \(chunk.what), \(first), \(end), \(subjects), \(Int64(chunk.subjects)))
-      """
-  }
 
   /// The last run of a kind that is not finished.
   /// - Parameter task: only of this task.
@@ -111,6 +93,26 @@ public struct Runs: Sendable {
       finishedAt: try row.decode(5, as: Timestamp?.self))
   }
 
+  /// Gives an unfinished run up: its workers stop at what they have in hand and go, and what is not done stays so.
+  /// - Returns: how many chunks are not done.
+  @discardableResult
+  public func giveUp(_ run: Int64) async throws -> Int {
+    try await pool.withConnection { try await $0.execute(Self.giveUp(run)) }
+  }
+
+  private static func giveUp(_ run: Int64) -> Query {
+    """
+    WITH over AS (
+      UPDATE rollup.runs SET finished_at = now() WHERE number = \(run) AND finished_at IS NULL RETURNING number
+    )
+    UPDATE rollup.jobs AS j
+    SET is_cancelled = true, state = CASE WHEN state = 'taken' THEN state ELSE 'cancelled' END,
+      done_at = CASE WHEN state = 'taken' THEN done_at ELSE now() END
+    FROM over
+    WHERE j.run = over.number AND j.state IN ('blocked', 'waiting', 'taken', 'aside')
+    """
+  }
+
   /// Notes that a run is over, when all its chunks are done.
   /// - Returns: whether it is.
   public func finish(_ run: Int64) async throws -> Bool {
@@ -119,7 +121,7 @@ public struct Runs: Sendable {
         """
         UPDATE rollup.runs AS r SET finished_at = now()
         WHERE number = \(run) AND finished_at IS NULL
-          AND NOT EXISTS (SELECT FROM rollup.run_chunks AS c WHERE c.run = r.number AND c.state <> 'done')
+          AND NOT EXISTS (SELECT FROM rollup.jobs AS j WHERE j.run = r.number AND j.state <> 'done')
         """)
       return try await connection.query(
         "SELECT finished_at IS NOT NULL FROM rollup.runs WHERE number = \(run)"
@@ -127,131 +129,63 @@ public struct Runs: Sendable {
     }
   }
 
-  /// Gives chunks that were set aside another try.
+  /// Gives chunks that were set aside, or cancelled, another try.
   @discardableResult
   public func retry(_ run: Int64) async throws -> Int {
-    try await pool.withConnection { connection in
-      try await connection.execute(
-        """
-        UPDATE rollup.run_chunks SET state = 'waiting', failures = 0, not_before = '-infinity'
-        WHERE run = \(run) AND state = 'aside'
-        """)
-    }
+    try await jobs.retry(try await jobs.last(.max, states: Self.setAside, run: run).map(\.id))
   }
+
+  private static let setAside: [Job.State] = [.aside, .cancelled]
 
   // MARK: Chunks
 
-  /// Takes a chunk for a worker: the next that waits, or one whose worker has not been heard of.
-  public func take(_ run: Int64, as worker: String, on connection: Connection) async throws
-    -> RunChunk?
-  {
-    let row = try await connection.query(
-      """
-      WITH next AS (
-        SELECT run, number, CASE WHEN state = 'taken' THEN backend END AS dead, backend_start AS dead_start
-        FROM rollup.run_chunks
-        WHERE run = \(run) AND state NOT IN ('done', 'aside')
-          AND step = (SELECT min(step) FROM rollup.run_chunks WHERE run = \(run) AND state NOT IN ('done', 'aside'))
-          AND ((state = 'waiting' AND not_before <= now())
-            OR (state = 'taken' AND alive_at < now() - make_interval(secs => \(policy.lease / .seconds(1)))))
-        ORDER BY number
-        LIMIT 1
-        FOR UPDATE SKIP LOCKED
-      )
-      UPDATE rollup.run_chunks AS c
-      SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now(),
-        backend = pg_backend_pid(),
-        backend_start = (SELECT a.backend_start FROM pg_stat_activity AS a WHERE a.pid = pg_backend_pid())
-      FROM next
-      WHERE c.run = next.run AND c.number = next.number
-      RETURNING c.number, c.step, c.what, c.first_subject, c.end_subject, c.subject_ids, c.subjects, c.attempts,
-        next.dead, next.dead_start
-      """
-    ).first
-    guard let row else { return nil }
-    if let dead = try row.decode(8, as: Int?.self) {
-      try await end(dead, try row.decode(9, as: Timestamp?.self), connection)
-    }
-    let keys = try row.decode(5, as: [String]?.self)
-    var chunk = RunChunk(
-      number: try row.decode(0, as: Int.self), step: try row.decode(1, as: Int.self),
-      what: try row.decode(2, as: String.self),
-      scope: try keys.map { .subjects($0) }
-        ?? .bounds(first: row.decode(3, as: String?.self), end: row.decode(4, as: String?.self)),
-      subjects: Int(try row.decode(6, as: Int64.self)))
-    chunk.attempts = try row.decode(7, as: Int.self)
-    return chunk
+  /// Something to say of a run.
+  public enum Event: Sendable {
+    case done(RunChunk)
+    case failed(RunChunk, String, isAside: Bool)
   }
 
-  /// Ends the session of a worker that is taken for dead, so that what it holds is free. It may be gone, or another role's.
-  private func end(_ backend: Int, _ start: Timestamp?, _ connection: Connection) async throws {
-    do {
-      try await connection.execute(
-        """
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE pid = \(backend) AND backend_start = \(start) AND pid <> pg_backend_pid()
-        """)
-    } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {}
-  }
-
-  /// Notes, in the transaction of the work, that it is done.
-  /// - Throws: ``LostChunk`` when another worker has taken the chunk over.
-  public func complete(
-    _ chunk: RunChunk, of run: Int64, as worker: String, _ derived: Derived, found: Int,
-    in tx: borrowing Transaction
+  /// Works on a run until all its chunks are done or set aside, by whomever, or until it is told to stop.
+  /// - Parameters:
+  ///   - name: the worker's. The pool's sessions should go by it (``Jobs/sessionName(_:)``).
+  ///   - size: how many chunks at a time.
+  ///   - shouldStop: chunks in hand are finished.
+  ///   - work: does a chunk and calls ``Worker/Claim/complete(_:in:)`` in the transaction that does it.
+  public func work(
+    on run: Run, as name: String, size: Int, shouldStop: @Sendable @escaping () -> Bool,
+    report: @Sendable @escaping (Event) -> Void,
+    _ work: @Sendable @escaping (RunChunk, Worker.Claim) async throws -> Void
   ) async throws {
-    let noted = try await tx.execute(
-      """
-      UPDATE rollup.run_chunks
-      SET state = 'done', done_at = clock_timestamp(), written = \(Int64(derived.written)),
-        removed = \(Int64(derived.removed)), found = \(Int64(found)), error = NULL
-      WHERE run = \(run) AND number = \(chunk.number) AND state = 'taken' AND worker = \(worker)
-        AND attempts = \(chunk.attempts)
-      """)
-    guard noted == 1 else { throw LostChunk(number: chunk.number) }
-  }
-
-  /// Puts a chunk back, to be tried again later, or sets it aside when it has failed too often.
-  /// - Returns: whether it was set aside.
-  public func fail(_ chunk: RunChunk, of run: Int64, as worker: String, _ error: String)
-    async throws -> Bool
-  {
-    try await pool.withConnection { connection in
-      try await connection.query(
-        """
-        UPDATE rollup.run_chunks
-        SET failures = failures + 1, error = \(error),
-          state = CASE WHEN failures + 1 >= \(policy.attempts) THEN 'aside' ELSE 'waiting' END,
-          not_before = now() + make_interval(secs => \(policy.backoff / .seconds(1)) * 2 ^ failures)
-        WHERE run = \(run) AND number = \(chunk.number) AND state = 'taken' AND worker = \(worker)
-          AND attempts = \(chunk.attempts)
-        RETURNING state = 'aside'
-        """
-      ).first?.decode(Bool.self) ?? false
+    let worker = Worker(
+      jobs, name: name,
+      settings: .init(
+        queues: [run.queue], size: size, pollInterval: .milliseconds(200),
+        drainLimit: .seconds(7 * 86_400), leavesWhenOver: true),
+      handlers: [
+        run.kind: { claim in
+          let chunk = try RunChunk(claim.job)
+          try await work(chunk, claim)
+          report(.done(chunk))
+        }
+      ],
+      failed: { job, error, state in
+        guard let chunk = try? RunChunk(job) else { return }
+        report(.failed(chunk, "\(error)", isAside: state == .aside))
+      })
+    let shift = Shift()
+    let listening = Task {
+      while !shouldStop() { try await Task.sleep(for: .milliseconds(50)) }
+      shift.end()
     }
-  }
-
-  /// Says that workers are alive. A chunk that is being completed is passed over.
-  public func heartbeat(_ run: Int64, _ workers: [String]) async throws {
-    try await pool.withConnection { connection in
-      _ = try await connection.execute(
-        """
-        UPDATE rollup.run_chunks AS c SET alive_at = now()
-        FROM (
-          SELECT run, number FROM rollup.run_chunks
-          WHERE run = \(run) AND state = 'taken' AND worker = ANY (\(workers))
-          FOR UPDATE SKIP LOCKED
-        ) AS mine
-        WHERE c.run = mine.run AND c.number = mine.number
-        """)
-    }
+    defer { listening.cancel() }
+    try await worker.run(shift)
   }
 
   /// What the chunks of a run do.
   public func what(_ run: Int64) async throws -> [String] {
     try await pool.withConnection { connection in
       try await connection.query(
-        "SELECT DISTINCT what FROM rollup.run_chunks WHERE run = \(run)"
+        "SELECT DISTINCT arguments->>'what' FROM rollup.jobs WHERE run = \(run)"
       ).map { try $0.decode(String.self) }
     }
   }
@@ -262,20 +196,20 @@ public struct Runs: Sendable {
     let row = try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT count(*), count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'taken'),
-          count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'aside'),
-          coalesce(sum(greatest(attempts - 1, 0)), 0)::bigint,
-          count(DISTINCT worker) FILTER (
-            WHERE state = 'taken' AND alive_at > now() - make_interval(secs => \(policy.lease / .seconds(1)))),
+        SELECT count(*) FILTER (WHERE kind <> \(QueueEngine.levelKind)), count(*) FILTER (WHERE state IN ('blocked', 'waiting')),
+          count(*) FILTER (WHERE state = 'taken'),
+          count(*) FILTER (WHERE kind <> \(QueueEngine.levelKind) AND state = 'done'),
+          count(*) FILTER (WHERE state IN ('aside', 'cancelled')), coalesce(sum(greatest(attempts - 1, 0)), 0)::bigint,
+          count(*) FILTER (
+            WHERE state = 'taken' AND alive_at > now() - lease),
           coalesce((
             SELECT max(s.subjects) FROM (
-              SELECT sum(subjects)::bigint AS subjects FROM rollup.run_chunks WHERE run = \(run) GROUP BY step
+              SELECT sum(weight)::bigint AS subjects FROM rollup.jobs WHERE run = \(run) GROUP BY step
             ) AS s), 0),
-          coalesce(sum(subjects), 0)::bigint, coalesce(sum(subjects) FILTER (WHERE state = 'done'), 0)::bigint,
-          coalesce(sum(written), 0)::bigint, coalesce(sum(removed), 0)::bigint,
-          coalesce(sum(found), 0)::bigint,
+          coalesce(sum(weight), 0)::bigint, coalesce(sum(weight) FILTER (WHERE state = 'done'), 0)::bigint,
+          coalesce(sum(written), 0)::bigint, coalesce(sum(removed), 0)::bigint, coalesce(sum(found), 0)::bigint,
           coalesce(extract(epoch FROM max(done_at) - min(taken_at)), 0)::double precision
-        FROM rollup.run_chunks
+        FROM rollup.jobs
         WHERE run = \(run)
         """
       )[0]
@@ -294,16 +228,11 @@ public struct Runs: Sendable {
 
   /// The chunks that were set aside.
   public func aside(_ run: Int64) async throws -> [FailedChunk] {
-    try await pool.withConnection { connection in
-      try await connection.query(
-        """
-        SELECT number, what, failures, coalesce(error, '') FROM rollup.run_chunks
-        WHERE run = \(run) AND state = 'aside' ORDER BY number
-        """
-      ).map { row in
-        let (number, what, failures, error) = try row.decode((Int, String, Int, String).self)
-        return FailedChunk(number: number, what: what, failures: failures, error: error)
-      }
+    try await jobs.last(.max, states: Self.setAside, run: run).reversed().map { job in
+      let chunk = try RunChunk(job)
+      return FailedChunk(
+        number: chunk.number, what: chunk.what, failures: job.failures,
+        error: job.error ?? job.state.rawValue)
     }
   }
 
@@ -312,33 +241,11 @@ public struct Runs: Sendable {
     try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT (sum(c.subjects) / nullif(extract(epoch FROM max(c.done_at) - min(c.taken_at)), 0))::double precision
-        FROM rollup.run_chunks AS c
-        WHERE c.run = (SELECT max(number) FROM rollup.runs WHERE kind = \(kind) AND finished_at IS NOT NULL)
+        SELECT (sum(j.weight) / nullif(extract(epoch FROM max(j.done_at) - min(j.taken_at)), 0))::double precision
+        FROM rollup.jobs AS j
+        WHERE j.run = (SELECT max(number) FROM rollup.runs WHERE kind = \(kind) AND finished_at IS NOT NULL)
         """
       ).only(Double?.self)
     }
   }
-}
-
-/// How chunks are handed out.
-public struct RunPolicy: Hashable, Sendable {
-  /// How long a worker may be silent before it is taken for dead.
-  public var lease: Duration
-  /// How often a chunk may fail before it is set aside. That its worker was killed is no failure of the chunk.
-  public var attempts: Int
-  /// How long a failed chunk waits, twice as long each time.
-  public var backoff: Duration
-
-  public init(lease: Duration = .seconds(30), attempts: Int = 5, backoff: Duration = .seconds(1)) {
-    self.lease = lease
-    self.attempts = attempts
-    self.backoff = backoff
-  }
-}
-
-/// A worker was silent for so long that another has taken its chunk; nothing it did for it was committed.
-public struct LostChunk: Error, Hashable, CustomStringConvertible {
-  public let number: Int
-  public var description: String { "chunk \(number) was taken over by another worker" }
 }
