@@ -39,6 +39,8 @@ CREATE TABLE rollup.jobs (
   written bigint,
   removed bigint,
   emitted bigint,
+  -- Of a chunk of projections: by the projection's name what it has written and removed, and the seconds that took.
+  parts jsonb,
   -- Why the last attempt failed; ids only.
   error text
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);

@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test func aPoolInUseTimesOutItsWaitersAndServesLaterOnes() async throws {
-    let pool = pool(size: 1, acquireTimeout: .milliseconds(100))
+    let pool = pool(size: 1, acquireTimeout: .seconds(3))
     try await pool.withConnection { connection in
       let error = await #expect(throws: PostgresError.self) {
         try await pool.withConnection { _ in }

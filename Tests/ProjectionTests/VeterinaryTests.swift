@@ -103,6 +103,19 @@ import VeterinaryReminders
       #expect(!expected.isEmpty)
       #expect(Set(sent.withLock { $0.keys }) == Set(expected))
       #expect(sent.withLock { $0.values.allSatisfy { $0 == 2 } })
+      // The nights are on record: of each projection the last, in which nothing was left to write.
+      let history = try await clinic.projector.history()
+      for projection in clinic.projector.graph.stored {
+        let last = try #require(history[projection.name]?.last, "\(projection.name)")
+        #expect(last.ended != nil && last.chunks > 0 && last.seconds > 0 && last.written == 0)
+        #expect(last.lens.contains("organization_id"), "\(last.lens)")
+      }
+      let written = try await pool.withConnection {
+        try await $0.query(
+          "SELECT sum((e.value->>'written')::bigint)::bigint FROM rollup.jobs CROSS JOIN jsonb_each(parts) AS e WHERE e.key = 'triggered-cadences'"
+        ).only(Int.self)
+      }
+      #expect(written == expected.count)
     }
   }
 

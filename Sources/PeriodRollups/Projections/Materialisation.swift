@@ -76,7 +76,7 @@ public struct Materialisation: Sendable {
     """
   }
 
-  /// Derives and writes. Returns how many rows were written, taken away, and how many actions were noted.
+  /// Derives and writes. Returns how many rows were written, taken away, how many actions were noted, and the seconds it took.
   public var materialise: Statement {
     Statement("materialise \(projection.name)", writing(derived()))
   }
@@ -97,8 +97,11 @@ public struct Materialisation: Sendable {
       \(adding)
       RETURNING \(of("t", projection.columns))
     )\(noting)
-    SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS gone,
-      \(emitted) AS emitted
+    SELECT c.written, c.gone, c.emitted, extract(epoch FROM clock_timestamp() - statement_timestamp())::double precision
+    FROM (
+      SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS gone, \(emitted) AS emitted
+      OFFSET 0
+    ) AS c
     """
   }
 

@@ -110,9 +110,18 @@ extension Projector {
   }
 
   private func count(_ result: Rows, of projection: Projection) throws -> JobOutcome {
+    let part = try result.only((Int, Int, Int, Double).self)
+    return outcome(
+      of: projection, .init(written: part.0, removed: part.1, emitted: part.2, seconds: part.3))
+  }
+
+  private func outcome(of projection: Projection, _ part: JobOutcome.Part) -> JobOutcome {
     var outcome = JobOutcome()
-    (outcome.written, outcome.removed, outcome.emitted) = try result.only((Int, Int, Int).self)
+    (outcome.written, outcome.removed, outcome.emitted) = (part.written, part.removed, part.emitted)
+    outcome.parts[projection.name] = part
     let dimensions = [("projection", projection.name)]
+    Metrics.Timer(label: "rollup_projection_seconds", dimensions: dimensions)
+      .record(duration: .seconds(part.seconds))
     Counter(label: "rollup_projection_rows_written", dimensions: dimensions)
       .increment(by: outcome.written)
     Counter(label: "rollup_projection_rows_removed", dimensions: dimensions)
@@ -121,11 +130,6 @@ extension Projector {
   }
 
   private func note(_ chunk: ProjectionChunk, _ outcome: JobOutcome, _ time: Duration) {
-    for projection in chunk.stage.projections {
-      Metrics.Timer(
-        label: "rollup_projection_seconds", dimensions: [("projection", projection.name)]
-      ).record(duration: time)
-    }
     logger?.debug(
       "\(chunk.stage.projections.map(\.name).joined(separator: ", ")) for \(chunk.stage.lens): \(chunk.units?.count ?? 0) units, \(outcome.written) written, \(outcome.removed) removed, \(outcome.emitted) emitted, \(time)"
     )
@@ -136,12 +140,26 @@ extension Projector {
   private func deriveApart(
     _ projection: Projection, _ chunk: ProjectionChunk, in tx: borrowing Transaction
   ) async throws -> JobOutcome {
+    let start = ContinuousClock.now
+    let done = try await doApart(projection, chunk, in: tx)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    return outcome(
+      of: projection,
+      .init(written: done.written, removed: done.removed, emitted: done.emitted, seconds: seconds))
+  }
+
+  private func doApart(
+    _ projection: Projection, _ chunk: ProjectionChunk, in tx: borrowing Transaction
+  ) async throws -> JobOutcome {
     switch projection.kind {
     case .virtual: return JobOutcome()
     case .derived, .streamed:
       let rows = try await derivedElsewhere(projection, chunk, in: tx)
       let write = try query(\.write, of: projection, chunk, ["rows": Bind(rows)])
-      return try count(try await tx.prepared(write), of: projection)
+      var outcome = JobOutcome()
+      (outcome.written, outcome.removed, outcome.emitted, _) = try await tx.prepared(write)
+        .only((Int, Int, Int, Double).self)
+      return outcome
     case .rollup(let rollup):
       return try await deriveRollup(chunk.units ?? [], [rollup], [], in: tx)
     case .register(let register):
@@ -232,6 +250,7 @@ extension JobOutcome {
     a.written += b.written
     a.removed += b.removed
     a.emitted += b.emitted
+    a.parts.merge(b.parts) { $1 }
   }
 }
 

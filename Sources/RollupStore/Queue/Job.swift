@@ -153,7 +153,24 @@ public struct JobOutcome: Sendable, Hashable {
   public var emitted = 0
   /// Differences that a verification found.
   public var found = 0
+  /// Of a chunk of projections, by the projection's name.
+  public var parts: [String: Part] = [:]
   public init() {}
+
+  /// As JSON; nil without any.
+  var partsText: String? {
+    guard !parts.isEmpty, let data = try? JSONEncoder().encode(parts) else { return nil }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// What one of several projections has done.
+  public struct Part: Sendable, Hashable, Codable {
+    public var written: Int
+    public var removed: Int
+    public var emitted: Int
+    /// In the database, for what is derived there.
+    public var seconds: Double
+  }
 
   public init(_ derived: Derived, found: Int = 0) {
     (written, removed) = (derived.written, derived.removed)

@@ -238,7 +238,7 @@ public struct Jobs: Sendable {
     WITH done AS (
       UPDATE rollup.jobs AS j
       SET state = 'done', done_at = clock_timestamp(), error = NULL, written = \(Int64(outcome.written)),
-        removed = \(Int64(outcome.removed)), emitted = \(Int64(outcome.emitted)), found = \(Int64(outcome.found))
+        removed = \(Int64(outcome.removed)), emitted = \(Int64(outcome.emitted)), found = \(Int64(outcome.found)), parts = (\(outcome.partsText)::text)::jsonb
       FROM unnest(\(jobs.map(\.id)), \(jobs.map { Int32($0.attempts) })) AS a (id, attempts)
       WHERE j.id = a.id AND j.attempts = a.attempts AND j.state = 'taken' AND j.worker = \(worker) AND NOT j.is_cancelled
       RETURNING j.id

@@ -99,7 +99,16 @@ struct NightCommand: AsyncParsableCommand {
 /// `reminders graph`
 struct GraphCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "graph", abstract: "The picture of what is derived from what, as SVG.")
+    commandName: "graph", abstract: "What is derived from what, and what the last night took.")
+  @OptionGroup var place: Where
+  @Flag(help: "As a picture (SVG).") var svg = false
 
-  func run() async throws { print(GraphDrawing(try Graph([TriggeredCadence.projection])).svg) }
+  func run() async throws {
+    let pool = Pool(place.settings("reminders"), size: 1)
+    let projector = try place.clinic(pool).projector
+    let notes = try await projector.history().mapValues(\.description)
+    await pool.close()
+    let drawing = GraphDrawing(projector.graph, notes: notes)
+    print(svg ? drawing.svg : drawing.text)
+  }
 }
