@@ -25,13 +25,14 @@ public struct Strain: Sendable {
   /// away, is seen again later.
   func watch(_ pool: Pool, _ pacer: Pacer, usual: Duration) async {
     let limit = latency ?? max(usual * 3, .milliseconds(5))
+    var replicas = Replicas()
     while !Task.isCancelled {
       do {
         let now = try await median(pool, every: .milliseconds(200))
         if now > limit {
           pacer.note("a commit takes \(Self.text(now)), at the beginning \(Self.text(usual))")
-        } else if let behind = try await replicaLag(pool), behind > lag {
-          pacer.note("a replica is \(Self.text(behind)) behind")
+        } else if try await replicas.look(pool) > lag {
+          pacer.note("a replica is \(Self.text(replicas.behind)) behind")
         } else {
           pacer.note(nil)
         }
@@ -58,11 +59,26 @@ public struct Strain: Sendable {
     return times.sorted()[2]
   }
 
-  private func replicaLag(_ pool: Pool) async throws -> Duration? {
-    try await pool.withConnection { connection in
-      try await connection.query(
-        "SELECT extract(epoch FROM max(replay_lag))::double precision FROM pg_stat_replication"
-      ).only(Double?.self).map { .seconds($0) }
+  /// How far the replica that is last is behind: how long ago the primary was where it is.
+  ///
+  /// The server's own `replay_lag` stands still when the replica does.
+  private struct Replicas {
+    private(set) var behind = Duration.zero
+    private var passed: [(position: Int64, at: ContinuousClock.Instant)] = []
+
+    mutating func look(_ pool: Pool) async throws -> Duration {
+      let (position, replayed) = try await pool.withConnection { connection in
+        try await connection.query(
+          """
+          SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,
+            (SELECT pg_wal_lsn_diff(min(replay_lsn), '0/0')::bigint FROM pg_stat_replication)
+          """
+        ).only((Int64, Int64?).self)
+      }
+      passed.append((position, .now))
+      passed.removeAll { $0.position <= replayed ?? position }
+      behind = passed.first.map { .now - $0.at } ?? .zero
+      return behind
     }
   }
 

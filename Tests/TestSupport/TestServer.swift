@@ -13,20 +13,43 @@ public struct TestServer: Sendable {
   /// Blocks for about a second.
   /// - Parameter losesCommits: whether the last commits before a crash may be lost; faster.
   public init(losesCommits: Bool = true) throws {
+    try self.init(losesCommits: losesCommits) { folder in
+      (
+        "initdb",
+        [
+          "--pgdata", "\(folder)/data", "--username", "postgres", "--auth", "trust",
+          "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
+        ]
+      )
+    }
+  }
+
+  /// A server that follows this one, read-only. Blocks for some seconds.
+  public func replica() throws -> TestServer {
+    let source = "host=\(self.folder) port=5432 user=postgres"
+    return try TestServer(losesCommits: true) { folder in
+      (
+        "pg_basebackup",
+        [
+          "--pgdata", "\(folder)/data", "--dbname", source, "--write-recovery-conf", "--checkpoint",
+          "fast", "--no-sync",
+        ]
+      )
+    }
+  }
+
+  /// - Parameter fill: the program that makes the data directory in a folder.
+  private init(losesCommits: Bool, fill: (String) -> (program: String, arguments: [String])) throws
+  {
     let installation = try Installation.newest()
     let user = try ServerUser.current()
     let folder = try Self.makeFolder(for: user)
     self.folder = folder
     // Before the server, so that there is never one without a watchdog.
     lifeline = try Self.startWatchdog(folder, installation, user)
-    let initialised = try installation.program(
-      "initdb",
-      [
-        "--pgdata", "\(folder)/data", "--username", "postgres", "--auth", "trust",
-        "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
-      ], as: user
-    ).run()
-    guard initialised.isSuccess else { throw Failure(output: initialised.output) }
+    let (program, arguments) = fill(folder)
+    let filled = try installation.program(program, arguments, as: user).run()
+    guard filled.isSuccess else { throw Failure(output: filled.output) }
     let started = try installation.program(
       "pg_ctl",
       [

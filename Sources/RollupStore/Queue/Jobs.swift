@@ -179,8 +179,9 @@ public struct Jobs: Sendable {
 
   /// Puts jobs of workers that have not been heard of for their own lease back, and ends their sessions, so that what they
   /// hold is free.
+  /// - Parameter worker: who looks, and is not dead however long it took to come to this.
   @discardableResult
-  public func rescue() async throws -> Int {
+  public func rescue(by worker: String? = nil) async throws -> Int {
     try await pool.withConnection { connection in
       let workers = try await connection.prepared(
         """
@@ -189,7 +190,7 @@ public struct Jobs: Sendable {
           done_at = CASE WHEN is_cancelled THEN now() END
         FROM (
           SELECT id FROM rollup.jobs
-          WHERE state = 'taken' AND alive_at < now() - lease
+          WHERE state = 'taken' AND alive_at < now() - lease AND worker IS DISTINCT FROM \(worker)
           FOR UPDATE SKIP LOCKED
         ) AS silent
         WHERE j.id = silent.id
@@ -208,7 +209,8 @@ public struct Jobs: Sendable {
       try await connection.execute(
         """
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = ANY (\(workers.map(Self.sessionName))) AND pid <> pg_backend_pid()
+        WHERE datname = current_database() AND application_name = ANY (\(workers.map(Self.sessionName)))
+          AND pid <> pg_backend_pid()
         """)
     } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {}
   }

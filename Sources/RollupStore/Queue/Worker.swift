@@ -281,10 +281,9 @@ public struct Worker: Sendable {
       do {
         if beats % 40 == 39 { try await jobs.prune() }
         try await schedules?.makeDue()
-        // First, or one that has slept would rescue from itself.
         let (mine, cancelled) = try await jobs.heartbeat(name)
         shift.keep(mine, cancelled: cancelled)
-        try await jobs.rescue()
+        try await jobs.rescue(by: name)
       } catch  where Self.isCancellation(error) {
         throw error
       } catch {
