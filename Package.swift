@@ -120,7 +120,7 @@ let package = Package(
     .testTarget(name: "ClosingModelTests"),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
-    .testTarget(name: "CSVTests", dependencies: ["CSV", "TestSupport"]),
+    .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
       name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),
     .testTarget(

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 
 /// A command of a test's set-up that failed.
 public struct ShellFailure: Error, CustomStringConvertible {
@@ -32,6 +33,7 @@ public func run(_ command: [String], environment: [String: String] = [:])
     &actions, STDOUT_FILENO, stem + ".out", O_WRONLY | O_CREAT, 0o600)
   posix_spawn_file_actions_addopen(
     &actions, STDERR_FILENO, stem + ".err", O_WRONLY | O_CREAT, 0o600)
+  ChildProcess.closeOtherFiles(&actions)
   let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
   let (arguments, variables) = (command.map { strdup($0) } + [nil], all.map { strdup($0) } + [nil])
   defer {
