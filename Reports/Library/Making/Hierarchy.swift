@@ -1,43 +1,19 @@
 import Foundation
 import Hypertension
 
-/// The levels of a report's rows, outermost first.
+/// The levels of a report's rows, outermost first; the sizes of facilities are a level of their own.
 public enum RegionLevel: String, Sendable, CaseIterable {
-  case all, state, district, block, facility
-}
+  case all, state, district, block, facility, size
 
-/// A facility as reports need it.
-struct Place: Sendable, Hashable {
-  /// nil for "no facility".
-  var knownID: UUID?
-  var name: String
-  var state: String
-  var district: String
-  var block: String?
-  var isDeleted: Bool
+  fileprivate var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-  init(id: UUID?, name: String, state: String, district: String, block: String?, isDeleted: Bool) {
-    knownID = id
-    self.name = name
-    self.state = state
-    self.district = district
-    self.block = block
-    self.isDeleted = isDeleted
-  }
-
-  var id: UUID { knownID ?? UUID(uuid: nilUUID) }
-
-  /// Patients can be assigned to a facility that nobody has told us of; they are not lost from the totals.
-  static func stranger(_ id: UUID?) -> Place {
-    Place(
-      id: id, name: "Unknown facility", state: "Unknown", district: "Unknown", block: nil,
-      isDeleted: true)
+  /// The next one inwards.
+  fileprivate var next: RegionLevel? {
+    self == .size || self == .facility ? nil : Self.allCases[rank + 1]
   }
 }
 
-private let nilUUID: uuid_t = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-
-/// Adds facilities' figures up to blocks, districts, states and all.
+/// Adds facilities' counts up to blocks, districts, states and all.
 ///
 /// Ordered by state, district, block, facility name and id, each parent's row before its children's; by code points, so
 /// that no server's locale decides.
@@ -49,100 +25,147 @@ struct Hierarchy: Sendable {
     var block: String?
     var facilityID: UUID?
     var facility: String?
+    var size: String?
     /// How far it is indented below the first row.
     var depth = 0
-    let figures: CareFigures
+    let tally: Tally
 
-    var label: String { facility ?? block ?? district ?? state ?? "All" }
+    var label: String {
+      level == .size ? size ?? "" : facility ?? block ?? district ?? state ?? "All"
+    }
+
+    /// What tells it from the others of its period.
+    var key: [String] {
+      [
+        level.rawValue, state ?? "", district ?? "", block ?? "",
+        facilityID.map { $0.uuidString.lowercased() } ?? facility ?? "",
+        level == .size ? size ?? "" : "",
+      ]
+    }
   }
 
-  private let places: [(place: Place, figures: CareFigures)]
+  private typealias Member = (place: Place, tally: Tally)
+  private let members: [Member]
 
-  /// - Parameter includingStrangers: facilities that have figures but are not among the places.
-  init(_ places: [Place], figures: [UUID?: CareFigures], includingStrangers: Bool) {
-    var all: [(place: Place, figures: CareFigures)] = []
+  /// - Parameter includingStrangers: facilities that have counts but are not among the places.
+  init(_ places: [Place], tallies: [UUID?: Tally], includingStrangers: Bool) {
+    var all: [Member] = []
     for place in places {
-      let mine = figures[place.knownID] ?? CareFigures()
+      let mine = tallies[place.knownID] ?? Tally()
       // A deleted facility stays as long as it has something to count.
       if !place.isDeleted || !mine.isZero { all.append((place, mine)) }
     }
     if includingStrangers {
       let known = Set(places.map(\.knownID))
-      for (id, figures) in figures where !known.contains(id) && !figures.isZero {
-        all.append((Place.stranger(id), figures))
+      for (id, tally) in tallies where !known.contains(id) && !tally.isZero {
+        all.append((Place.stranger(id), tally))
       }
     }
-    self.places = all.sorted {
-      Self.key($0.place).lexicographicallyPrecedes(Self.key($1.place), by: Self.byCodePoints)
-    }
+    // Keys are made once: a country's facilities are compared some ten thousand times.
+    members = all.map { ($0, $0.place.key) }.sorted {
+      $0.1.lexicographicallyPrecedes($1.1, by: Place.byCodePoints)
+    }.map(\.0)
   }
 
-  private static func key(_ place: Place) -> [String] {
-    [
-      place.state, place.district, place.block ?? "", place.name,
-      place.knownID?.uuidString.lowercased() ?? "",
-    ]
-  }
-
-  static func byCodePoints(_ a: String, _ b: String) -> Bool {
-    a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)
-  }
-
+  /// Every level from `top` to the facilities.
   func rows(from top: RegionLevel) -> [Row] {
     var rows: [Row] = []
-    if top == .all { rows.append(Row(level: .all, figures: sum(places))) }
-    for state in grouped(places, by: \.state) {
-      if top == .all || top == .state {
-        rows.append(Row(level: .state, state: state.name, figures: sum(state.members)))
-      }
-      for district in grouped(state.members, by: \.district) {
-        rows.append(
-          Row(
-            level: .district, state: state.name, district: district.name,
-            figures: sum(district.members)))
-        for block in grouped(district.members, by: { $0.block ?? "" }) {
-          let name = block.name.isEmpty ? nil : block.name
-          if let name {
-            rows.append(
-              Row(
-                level: .block, state: state.name, district: district.name, block: name,
-                figures: sum(block.members)))
-          }
-          rows += block.members.map { place, figures in
-            Row(
-              level: .facility, state: place.state, district: place.district, block: name,
-              facilityID: place.knownID, facility: place.name, figures: figures)
-          }
-        }
-      }
-    }
-    return rows.map { row in
-      var row = row
-      let levels = RegionLevel.allCases
-      let (own, first) = (levels.firstIndex(of: row.level) ?? 0, levels.firstIndex(of: top) ?? 0)
-      row.depth = own - first - (row.level == .facility && row.block == nil ? 1 : 0)
-      return row
-    }
+    visit(members, .all, from: top, depth: 0, into: &rows)
+    return rows
   }
 
-  private typealias Member = (place: Place, figures: CareFigures)
+  /// The outermost rows, and below each of them the sizes of its facilities.
+  func sizes(from top: RegionLevel) -> [Row] {
+    var rows: [Row] = []
+    for group in outermost(members, .all, top) {
+      var depth = 0
+      if top != .facility {
+        rows.append(row(top, group, depth: 0))
+        depth = 1
+      }
+      let bySize = Dictionary(grouping: group) { FacilitySize.name($0.place) }
+      let outer = named(top, group)
+      for size in bySize.keys.sorted(by: FacilitySize.precedes) {
+        rows.append(
+          Row(
+            level: .size, state: outer.state, district: outer.district, block: outer.block,
+            size: size, depth: depth, tally: sum(bySize[size] ?? [])))
+      }
+    }
+    return rows
+  }
+
+  // MARK: Parts
+
+  private func visit(
+    _ members: [Member], _ level: RegionLevel, from top: RegionLevel, depth: Int,
+    into rows: inout [Row]
+  ) {
+    for group in groups(members, level) {
+      // Facilities that lie in no block stand beside the blocks.
+      let isShown = level.rank >= top.rank && !(level == .block && group[0].place.block == nil)
+      if isShown { rows.append(row(level, group, depth: depth)) }
+      guard let next = level.next else { continue }
+      visit(group, next, from: top, depth: depth + (isShown ? 1 : 0), into: &rows)
+    }
+    if members.isEmpty, level == .all, top == .all { rows.append(row(.all, [], depth: 0)) }
+  }
+
+  private func outermost(_ members: [Member], _ level: RegionLevel, _ top: RegionLevel)
+    -> [[Member]]
+  {
+    let groups = groups(members, level)
+    guard level != top, let next = level.next else {
+      return groups.isEmpty && top == .all ? [[]] : groups
+    }
+    return groups.flatMap { outermost($0, next, top) }
+  }
 
   /// Runs of the same name; the members are sorted.
-  private func grouped(_ members: [Member], by name: (Place) -> String) -> [(
-    name: String, members: [Member]
-  )] {
-    var groups: [(name: String, members: [Member])] = []
-    for member in members {
-      if groups.last?.name == name(member.place) {
-        groups[groups.count - 1].members.append(member)
-      } else {
-        groups.append((name(member.place), [member]))
+  private func groups(_ members: [Member], _ level: RegionLevel) -> [[Member]] {
+    guard let first = members.first else { return [] }
+    func name(_ place: Place) -> String? {
+      switch level {
+      case .all, .size: ""
+      case .state: place.state
+      case .district: place.district
+      case .block: place.block
+      case .facility: place.idText
       }
+    }
+    if level == .facility { return members.map { [$0] } }
+    var groups: [[Member]] = []
+    var current = name(first.place)
+    for member in members {
+      let mine = name(member.place)
+      if groups.isEmpty || mine != current { groups.append([]) }
+      groups[groups.count - 1].append(member)
+      current = mine
     }
     return groups
   }
 
-  private func sum(_ members: [Member]) -> CareFigures {
-    members.reduce(CareFigures()) { $0 + $1.figures }
+  /// What the members have in common at a level.
+  private func named(
+    _ level: RegionLevel, _ group: [Member], depth: Int = 0, _ tally: Tally = Tally()
+  )
+    -> Row
+  {
+    guard let place = group.first?.place, level != .all else {
+      return Row(level: level, depth: depth, tally: tally)
+    }
+    let isFacility = level == .facility
+    return Row(
+      level: level, state: place.state,
+      district: level.rank >= RegionLevel.district.rank ? place.district : nil,
+      block: level.rank >= RegionLevel.block.rank ? place.block : nil,
+      facilityID: isFacility ? place.knownID : nil, facility: isFacility ? place.name : nil,
+      size: isFacility ? FacilitySize.name(place) : nil, depth: depth, tally: tally)
   }
+
+  private func row(_ level: RegionLevel, _ group: [Member], depth: Int) -> Row {
+    named(level, group, depth: depth, sum(group))
+  }
+
+  private func sum(_ group: [Member]) -> Tally { group.reduce(Tally()) { $0 + $1.tally } }
 }
