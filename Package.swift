@@ -119,6 +119,11 @@ let package = Package(
       name: "WeightExample", dependencies: ["RollupStore", "PeriodRollups", "Postgres"],
       path: "docs/examples/weight"),
 
+    // What docs/reports.md shows.
+    .target(
+      name: "DeathsExample", dependencies: ["Reports", "Hypertension"],
+      path: "docs/examples/deaths"),
+
     // The tests.
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
@@ -141,7 +146,8 @@ let package = Package(
       ]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
-      name: "ReportsTests", dependencies: ["Reports", "CSV", "TestSupport", "report"],
+      name: "ReportsTests",
+      dependencies: ["Reports", "CSV", "DeathsExample", "TestSupport", "report"],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

@@ -10,7 +10,7 @@ import Testing
 
 /// The same figure in every format, and it is the oracle's.
 @Suite struct EveryFormatTests {
-  @Test(arguments: OracleTests.seeds.prefix(5))
+  @Test(arguments: OracleTests.seeds.few)
   func everyFormatSaysWhatTheOracleSays(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 9400)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
