@@ -23,9 +23,7 @@ struct PythonOracleTests {
     let answer = file.appendingPathExtension("answer")
     defer { for made in [file, answer] { try? FileManager.default.removeItem(at: made) } }
     try Data(input).write(to: file)
-    let outcome = try await onItsOwnThread {
-      run([python, "-c", script, file.path, answer.path])
-    }
+    let outcome = await run([python, "-c", script, file.path, answer.path])
     #expect(outcome.status == 0, "\(outcome)")
     return try Data(contentsOf: answer)
   }

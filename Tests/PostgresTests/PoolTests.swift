@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.database, .timeLimit(.minutes(1))) struct PoolTests {
+@Suite(.database, .timeLimit(.minutes(30))) struct PoolTests {
   private func pool(size: Int, acquireTimeout: Duration = .seconds(20)) -> Pool {
     Pool(
       ConnectionSettings(conninfo: TestDatabase.current.url), size: size,
