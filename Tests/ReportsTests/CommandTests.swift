@@ -189,27 +189,4 @@ import Testing
       #expect(recall.status == 64 && recall.error.contains("MeasureReport"))
     }
   }
-
-  /// Colour on a terminal, none with NO_COLOR and none in a pipe. Without python3, which makes the terminal, it is left out.
-  @Test func aTerminalHasColourUnlessItIsNotWanted() async throws {
-    let python = "/usr/bin/python3"
-    guard FileManager.default.isExecutableFile(atPath: python) else {
-      print("colour is not tried: there is no \(python)")
-      return
-    }
-    try await ExampleProgramme.with { database in
-      let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        .deletingLastPathComponent().appendingPathComponent("report").path
-      let arguments = [program, "district-bp", "--quarter", "2024Q2"]
-      let terminal = [python, "-c", "import pty, sys; pty.spawn(sys.argv[1:])"] + arguments
-      let coloured = await run(
-        terminal, environment: ["DATABASE_URL": database.url, "NO_COLOR": ""])
-      #expect(coloured.output.contains("\u{1B}[1m") && coloured.output.contains("Bathinda"))
-      let plain = await run(terminal, environment: ["DATABASE_URL": database.url, "NO_COLOR": "1"])
-      #expect(!plain.output.contains("\u{1B}") && plain.output.contains("Bathinda"))
-      let piped = await run(
-        arguments + ["--format", "table"], environment: ["DATABASE_URL": database.url])
-      #expect(!piped.output.contains("\u{1B}") && piped.output.contains("Bathinda"))
-    }
-  }
 }
