@@ -58,8 +58,8 @@ import Testing
       // With the first month that is covered it stops: months and quarters of 2023 only.
       #expect(outcome.output.contains("all 77\n16\n"), "\(outcome)")
       for line in [
-        "2024Q2 is being backfilled by run 2, begun", "'rollup-backfill --max-latency 0 --join 2'",
-        "'rollup-backfill --max-latency 0 --resume'", "'--despite-backfill'",
+        "2024Q2 is being backfilled by run 2, begun", "'rollup-backfill --join 2'",
+        "'rollup-backfill --resume'", "'--despite-backfill'",
       ] { #expect(outcome.error.contains(line), "\(outcome.error)") }
     }
   }
