@@ -104,7 +104,7 @@ private struct Programme {
   init(patients: Int) async throws {
     server = try await onItsOwnThread { try TestServer(losesCommits: false) }
     pool = Pool(ConnectionSettings(conninfo: server.address), size: 2)
-    readings = FileManager.default.temporaryDirectory.appending(path: "late-\(UUID()).csv")
+    readings = URL(filePath: server.folder).appending(path: "late.csv")
     let made = try await sh(
       """
       rollup migrate --time-zone Asia/Kolkata && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
@@ -127,14 +127,8 @@ private struct Programme {
   }
 
   func sh(_ script: String) async throws -> (status: Int32, output: String, error: String) {
-    let (path, url) = (Self.folder, server.address)
-    return await run(
-      ["/bin/sh", "-c", "PATH=\(path):$PATH; \(script)"], environment: ["DATABASE_URL": url])
+    await TestSupport.sh(script, server.address)
   }
-
-  /// The tests' own program lies beside the commands.
-  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().path
 
   func forgetRollups() async throws {
     try await pool.withConnection {
