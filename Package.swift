@@ -133,7 +133,10 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "ClosingModelTests"),
     .testTarget(
-      name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
+      name: "CommandTests",
+      dependencies: [
+        "Backfill", "TestSupport", "rollup", "rollup-backfill", "report", "reminders", "benchmark",
+      ]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
       name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),
