@@ -106,7 +106,8 @@ awk '
     for (i = 1; i <= n; i++) if (i in v) text = text " " px(x[i]) "," py(v[i])
     printf "<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n", text, colour
     for (i = 1; i <= n; i++) if (i in v) printf "<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>\n", px(x[i]), py(v[i]), colour
-    printf "<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", px(x[n]) + 10, py(v[n]) + 5, colour, name
+    if (x[n] < mx) printf "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"%s\">%s</text>\n", px(x[n]) + 20, py(v[n]) - 10, colour, name
+    else printf "<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", px(x[n]) + 10, py(v[n]) + 5, colour, name
   }
   END {
     print "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"800\" height=\"390\" font-family=\"sans-serif\" font-size=\"14\">"
