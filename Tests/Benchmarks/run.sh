@@ -8,6 +8,7 @@
 #   IMPORT_ROWS=200000   how many readings the imports write
 #   MEMORY_ROWS=1000000  how many readings the import has whose memory is measured; 0 leaves it out
 #   FROM=2018-01         the sample's first month; the last is 2024-12
+#   ORDER=time           how readings lie in their table: time, as clinics write them, or patient, as the sample is made
 #   LATE_ROWS=2000       how many readings of 2024Q2 come after it is closed
 #   BENCH_HOME=…         where the server's files go, and stay; a database that is there is used again
 set -eu
@@ -20,6 +21,7 @@ import_rows=${IMPORT_ROWS:-200000}
 memory_rows=${MEMORY_ROWS:-1000000}
 from=${FROM:-2018-01}
 late_rows=${LATE_ROWS:-2000}
+order=${ORDER:-time}
 
 . "$here/server.sh"
 
@@ -47,10 +49,11 @@ unmarked() { psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = 
 unmarked
 if [ "$(value 'SELECT count(*) FROM patients')" -eq 0 ]; then
   sample=$(measure 1 "$bin/rollup" sample-data --patients "$patients" --seed 1 --from "$from" --to 2024-12)
+  [ "$order" = patient ] || psql -c 'CLUSTER blood_pressures USING blood_pressures_by_time'
 fi
 patients=$(value 'SELECT count(*) FROM patients')
 readings=$(value 'SELECT count(*) FROM blood_pressures')
-echo "PostgreSQL $(value 'SHOW server_version'), $(nproc) cores, $patients patients, $readings readings."
+echo "PostgreSQL $(value 'SHOW server_version'), $(nproc) cores, $patients patients, $readings readings in the order of $order."
 echo "Load of the machine at the beginning: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 
 # --- Backfill ---------------------------------------------------------------------------------------------------------

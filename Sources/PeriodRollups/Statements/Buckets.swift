@@ -25,6 +25,21 @@ extension Parameter {
   public static func bounds(of type: PeriodType) -> Parameter {
     Parameter("\(type.rawValue)_bounds", .array(.timestamptz))
   }
+
+  /// The first day of the first period of a type that is asked for; null for none.
+  public static func first(of type: PeriodType) -> Parameter {
+    Parameter("first_\(type.rawValue)", .date)
+  }
+
+  /// The first day of the last period of a type that is asked for; null for none.
+  public static func last(of type: PeriodType) -> Parameter {
+    Parameter("last_\(type.rawValue)", .date)
+  }
+
+  /// The first days of those between that are not asked for.
+  public static func gaps(of type: PeriodType) -> Parameter {
+    Parameter("\(type.rawValue)_gaps", .array(.date))
+  }
 }
 
 extension Buckets {

@@ -9,32 +9,40 @@ extension MostRecent {
   ///
   /// - Parameter closed: the periods are closed: what came late counts as held, and `held` and `rows` mean nothing.
   public func check(_ lens: Lens, closed: Bool) -> Statement {
-    let wrong = periods.map { type -> SQL in
-      let differs = differs(type, closed: closed)
-      return closed ? "\(differs) AND NOT \(isLate(type))" : differs
-    }
-    let held = periods.map { "count(*) FILTER (WHERE \(isHeld($0)))" as SQL }
-    let rows: SQL =
-      closed
-      ? "0::bigint"
-      : """
-      (
-        SELECT count(*)
-        FROM \(table) AS r
-        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND (\(.joined(periods.map(isOf), " OR ")))
-      )
-      """
+    let rows: SQL = closed ? "0::bigint" : .joined(periods.map { count($0, lens) }, " + ")
     return Statement(
       "see whether \(name) is right",
       """
-      SELECT array_agg(DISTINCT \(subjectID.of("e"))) FILTER (WHERE \(.joined(wrong, "\n  OR "))) AS wrong,
-        \(.joined(held, " + ")) AS held,
+      SELECT array_agg(DISTINCT v.subject_id) FILTER (WHERE v.verdict >= \(Self.wrong)) AS wrong,
+        coalesce(sum(v.verdict % \(Self.wrong)), 0)::bigint AS held,
         \(rows) AS rows
       FROM (
-        \(bucketed(lens, periods))
-      ) AS e
-      \(.joined(periods.map { rowsOf($0, lens) }, "\n"))
+        SELECT \(subjectID.of("e")) AS subject_id,
+          \(.joined(periods.map { verdict($0, closed: closed) }, "\n    + ")) AS verdict
+        FROM (
+          \(bucketed(lens, periods))
+        ) AS e
+        \(.joined(periods.map { rowsOf($0, lens) }, "\n"))
+        -- Judged once, and not again for each of the sums.
+        OFFSET 0
+      ) AS v
       """)
+  }
+
+  /// The verdict on an event counts the rows that hold it, fewer than this, and is so much more for each that is wrong.
+  private static let wrong: SQL = "256"
+
+  /// What an event says of the row of its period.
+  private func verdict(_ type: PeriodType, closed: Bool) -> SQL {
+    let row = alias(type)
+    let wrong: SQL =
+      closed ? "CASE WHEN \(isLate(type)) THEN 0 ELSE \(Self.wrong) END" : Self.wrong
+    return """
+      CASE WHEN (\(of(row, ranking))) = (\(of("e", ranking)))
+          THEN 1 + CASE WHEN (\(of(row, unranked))) IS NOT DISTINCT FROM (\(values(type, closed: closed))) THEN 0 ELSE \(wrong) END
+        WHEN (\(of(row, ranking))) > (\(of("e", ranking))) OR \(start(type)) IS NULL THEN 0
+        ELSE \(wrong) END
+      """
   }
 
   /// Every event of the lens's subjects that exist, once, with the starts of its periods.
@@ -58,31 +66,34 @@ extension MostRecent {
 
   private func start(_ type: PeriodType) -> SQL { "e.\(Buckets.column(type))" }
 
-  /// The rollup row `r` is of a period of the type that is asked for.
-  private func isOf(_ type: PeriodType) -> SQL {
-    "r.period_type = \(literal: .init(type)) AND r.period_start = ANY (\(Parameter.starts(of: type)))"
+  /// The rollup row `r` is of a period of the type between the first and the last that are asked for.
+  private func isBetween(_ type: PeriodType) -> SQL {
+    """
+    r.period_type = \(literal: .init(type)) AND r.period_start >= \(Parameter.first(of: type)) \
+    AND r.period_start <= \(Parameter.last(of: type))
+    """
   }
 
+  private func count(_ type: PeriodType, _ lens: Lens) -> SQL {
+    """
+    (
+      SELECT count(*)
+      FROM \(table) AS r
+      WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(isBetween(type))
+        AND r.period_start <> ALL (\(Parameter.gaps(of: type)))
+    )
+    """
+  }
+
+  /// No event has the start of a period that is not asked for.
   private func rowsOf(_ type: PeriodType, _ lens: Lens) -> SQL {
     let row = alias(type)
     return """
       LEFT JOIN (
         SELECT \(of("r", key + content))
         FROM \(table) AS r
-        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(isOf(type))
+        WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND \(isBetween(type))
       ) AS \(row) ON \(subjectID.of(row)) = \(subjectID.of("e")) AND \(row).period_start = \(start(type))
-      """
-  }
-
-  private func isHeld(_ type: PeriodType) -> SQL {
-    "(\(of(alias(type), ranking))) = (\(of("e", ranking)))"
-  }
-
-  private func differs(_ type: PeriodType, closed: Bool) -> SQL {
-    let row = alias(type)
-    return """
-      CASE WHEN \(isHeld(type)) THEN (\(of(row, unranked))) IS DISTINCT FROM (\(values(type, closed: closed)))
-        ELSE ((\(of(row, ranking))) < (\(of("e", ranking)))) IS NOT FALSE AND \(start(type)) IS NOT NULL END
       """
   }
 

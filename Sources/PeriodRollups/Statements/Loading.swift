@@ -88,21 +88,36 @@ public struct Loading: Sendable {
         """))
   }
 
-  /// Fills the table of a period that consists of others, from their rows.
+  /// Fills the table of a period that consists of others, from their rows: a subject's row is that of the last of them in
+  /// which it has any. That needs no sorting.
   public func compose(_ period: Period, from type: PeriodType) -> Statement {
-    Statement(
+    let parts = PeriodSpan(from: period, through: period).map { Array($0.periods(of: type)) } ?? []
+    return Statement(
       "load \(period) from its \(type.rawValue)s",
       insert(
         into: table(of: period), named: "\(period.year), \(literal: .init(period))",
-        """
-        SELECT DISTINCT ON (\(rollup.subjectID.of("e")))
-          \(literal: .init(period.type))::\(MostRecent.periodType.type) AS period_type,
-          \(literal: .init(period.start))::date AS period_start,
-          \(of("e", [rollup.subjectID] + rollup.content))
-        FROM \(rollup.table) AS e
-        WHERE e.period_type = \(literal: .init(type)) AND \(within(period, "e"))
-        ORDER BY \(rollup.subjectID.of("e")), \(descending)
-        """))
+        .joined(parts.map { rows(of: $0, as: period, before: parts.last) }, "\nUNION ALL\n")))
+  }
+
+  private func rows(of part: Period, as whole: Period, before last: Period?) -> SQL {
+    let isOfPart: SQL =
+      "e.period_type = \(literal: .init(part.type)) AND e.period_start = \(literal: .init(part.start))::date"
+    let isLast: SQL =
+      part == last
+      ? "true"
+      : """
+      NOT EXISTS (
+        SELECT FROM \(rollup.table) AS l
+        WHERE \(rollup.subjectID.of("l")) = \(rollup.subjectID.of("e")) AND l.period_type = \(literal: .init(part.type))
+          AND l.period_start > \(literal: .init(part.start))::date AND l.period_start < \(literal: .init(whole.end))::date
+      )
+      """
+    return """
+      SELECT \(literal: .init(whole.type))::\(MostRecent.periodType.type) AS period_type,
+        \(literal: .init(whole.start))::date AS period_start, \(of("e", [rollup.subjectID] + rollup.content))
+      FROM \(rollup.table) AS e
+      WHERE \(isOfPart) AND \(isLast)
+      """
   }
 
   private var descending: SQL { .joined(rollup.ranking.map { "\($0.of("e")) DESC" }) }
@@ -116,13 +131,6 @@ public struct Loading: Sendable {
         \(rows)
       ) AS d
       """
-  }
-
-  private func within(_ period: Period, _ alias: Identifier) -> SQL {
-    """
-    \(alias).period_start >= \(literal: .init(period.start))::date \
-    AND \(alias).period_start < \(literal: .init(period.end))::date
-    """
   }
 
   // MARK: Attaching

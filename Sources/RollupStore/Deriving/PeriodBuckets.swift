@@ -32,13 +32,22 @@ struct PeriodBuckets: Sendable {
     periods.values.contains { $0.contains(where: isWanted) }
   }
 
-  /// The values of ``Parameter/starts(of:)`` and ``Parameter/bounds(of:)``.
+  /// The values of ``Parameter/starts(of:)`` and ``Parameter/bounds(of:)``, and of ``Parameter/first(of:)``,
+  /// ``Parameter/last(of:)`` and ``Parameter/gaps(of:)``.
   func values(where isWanted: (Period) -> Bool) -> Values {
     var values: Values = [:]
     for (type, periods) in periods {
       let starts = periods.map { isWanted($0) ? CalendarDay($0.start) : nil }
       values[Parameter.starts(of: type).name] = Bind(starts)
       values[Parameter.bounds(of: type).name] = Bind(bounds[type] ?? [])
+      // From the first that is asked for to the last, and what is between them and is not.
+      let asked = periods.indices.filter { isWanted(periods[$0]) }
+      let (first, last) = (asked.first.map { periods[$0] }, asked.last.map { periods[$0] })
+      let between = periods[(asked.first ?? 0)..<(asked.last ?? 0)]
+      values[Parameter.first(of: type).name] = Bind(first.map { CalendarDay($0.start) })
+      values[Parameter.last(of: type).name] = Bind(last.map { CalendarDay($0.start) })
+      values[Parameter.gaps(of: type).name] = Bind(
+        between.filter { !isWanted($0) }.map { CalendarDay($0.start) })
     }
     return values
   }
