@@ -26,6 +26,9 @@ let package = Package(
     .systemLibrary(name: "CLibCSV", path: "Sources/CLibCSV", providers: [.apt(["libcsv-dev"])]),
     .systemLibrary(
       name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CLibXLSXWriter", path: "Sources/CLibXLSXWriter", pkgConfig: "xlsxwriter",
+      providers: [.apt(["libxlsxwriter-dev"])]),
 
     // The rooms, from the ground up: DESIGN.md section 3 says who may know whom.
     .target(
@@ -40,6 +43,7 @@ let package = Package(
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
         .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
         .embedInCode("0007_jobs.sql"), .embedInCode("0008_runs_are_jobs.sql"),
+        .embedInCode("0009_readings_by_time.sql"),
       ]),
     .target(
       name: "RollupStore",
@@ -58,7 +62,10 @@ let package = Package(
       ], path: "Backfill/Runner"),
     .target(
       name: "Reports",
-      dependencies: ["Hypertension", "RollupStore", "CSV"], path: "Reports/Library"),
+      dependencies: [
+        "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CLibXLSXWriter",
+      ],
+      path: "Reports/Library"),
 
     // The commands, and what they share.
     .target(
@@ -135,7 +142,7 @@ let package = Package(
       ]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
-      name: "ReportsTests", dependencies: ["Reports", "TestSupport", "report"],
+      name: "ReportsTests", dependencies: ["Reports", "CSV", "TestSupport", "report"],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

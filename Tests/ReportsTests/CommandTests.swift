@@ -4,7 +4,7 @@ import Testing
 
 /// The `report` command as a user meets it: exit codes, messages, files.
 @Suite struct CommandTests {
-  private func report(_ arguments: [String], _ url: String) -> (
+  private func report(_ arguments: [String], _ url: String, named name: String = "district-bp") -> (
     status: Int32, output: String, error: String
   ) {
     // The tests' own program lies beside the commands.
@@ -12,7 +12,7 @@ import Testing
       .deletingLastPathComponent()
       .appendingPathComponent("report").path
     return run(
-      [program, "district-bp"] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
+      [program, name] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
   }
 
   @Test(arguments: [
@@ -20,7 +20,7 @@ import Testing
     (["--quarter", "2024Q5"], "2024Q2"), (["--quarter", "2024-06"], "is a month, not a quarter"),
     (["--quarter", "Q2 2024"], "2024Q2"), (["--month", "2024-13"], "2024-06"),
     (["--quarter", "2024Q2", "--controlled-below", "130"], "140/90"),
-    (["--quarter", "2024Q2", "--format", "xlsx"], "csv"),
+    (["--quarter", "2024Q2", "--format", "ods"], "csv"),
   ])
   func badUsageSaysWhatIsExpected(arguments: [String], hint: String) {
     let outcome = report(arguments, "postgresql:///nowhere")
@@ -84,6 +84,105 @@ import Testing
       let outcome = report(
         ["--quarter", "2024Q2", "--output", folder + "/none/report.csv"], database.url)
       #expect(outcome.status == 73 && outcome.error.contains("cannot write"))
+    }
+  }
+
+  @Test(arguments: [
+    ("distrct-bp", ["--quarter", "2024Q2"], "district-bp"),
+    ("trend", [], "2024Q2"), ("trend", ["--quarter", "2024Q2", "--trend", "0"], "--trend 12"),
+    ("trend", ["--from", "2024-01"], "--to"),
+    ("trend", ["--from", "2024-01", "--to", "2024Q2"], "both months"),
+    ("trend", ["--from", "2024-03", "--to", "2024-01"], "before"),
+    ("trend", ["--from", "1024-03", "--to", "2024-01"], "120"),
+    ("trend", ["--quarter", "2024Q2", "--figures", "controled_rate"], "controlled_rate"),
+    ("trend", ["--quarter", "2024Q2", "--by", "distric"], "district"),
+    ("trend", ["--quarter", "2024Q2", "--edition", "1"], "one period"),
+    ("trend", ["--quarter", "2024Q2", "--patients", "dead"], "takes no --patients"),
+    ("cohort", ["--quarter", "2024Q2", "--patients", "dead"], "cohort_registered"),
+    ("district-bp", ["--quarter", "2024Q2", "--suppress-below", "1"], "5"),
+    (
+      "district-bp", ["--quarter", "2024Q2", "--suppress-below", "5", "--patients", "dead"], "list"
+    ),
+    ("district-bp", ["--quarter", "2024Q2", "--format", "dhis2"], "--mapping"),
+    ("range-bp", ["--from", "2024-01-20"], "2024-03-05"),
+    ("range-bp", ["--from", "2024-01-20", "--to", "2024-02-30"], "2024-02-30"),
+    ("range-bp", ["--from", "2024-02-20", "--to", "2024-01-30"], "before"),
+    ("range-bp", ["--quarter", "2024Q2"], "takes no --quarter"),
+    ("recall", ["--month", "2024-06"], "takes no --month"),
+    ("list", ["trnd"], "trend"),
+  ])
+  func everyReportSaysWhatItExpects(name: String, arguments: [String], hint: String) {
+    let outcome = report(arguments, "postgresql:///nowhere", named: name)
+    #expect(outcome.status == 64, "\(outcome.error)")
+    #expect(outcome.error.contains(hint), "\(outcome.error)")
+    #expect(outcome.output.isEmpty)
+  }
+
+  @Test func theListAndTheHelpAreMadeFromTheDefinitions() {
+    let list = report([], "", named: "list").output
+    let recall = report(["--help"], "", named: "recall").output
+    #expect(recall.contains("--facility") && !recall.contains("--quarter"))
+    #expect(list.split(separator: "\n").count == 10 && list.contains("range-bp"))
+    let range = report(["--help"], "", named: "range-bp").output
+    #expect(range.contains("The first day, such as") && range.contains("never closed"))
+    #expect(report(["trend"], "", named: "list").output.contains("missed_visit_rate"))
+  }
+
+  @Test func unknownPlacesNameTheNearest() async throws {
+    try await ExampleProgramme.with { database in
+      for (arguments, near) in [
+        (["--state", "Panjab"], "Punjab"), (["--district", "Bathinda", "--block", "Mour"], "Maur"),
+        (["--facility", "SDHH"], "SDH"), (["--district", "Mansa", "--facility", "SDX"], "SDH"),
+      ] {
+        for name in ["trend", "recall", "facilities", "blood-sugar", "data-quality"] {
+          let period = name == "recall" ? [] : ["--quarter", "2024Q2"]
+          let outcome = report(period + arguments, database.url, named: name)
+          #expect(outcome.status == 64 && outcome.error.contains(near), "\(name): \(outcome.error)")
+          #expect(outcome.output.isEmpty)
+        }
+      }
+    }
+  }
+
+  @Test func aMappingThatIsNotThereIsDataThatCannotBeRead() async throws {
+    try await ExampleProgramme.with { database in
+      let outcome = report(
+        ["--quarter", "2024Q2", "--format", "dhis2", "--mapping", "/nowhere.json"], database.url)
+      #expect(outcome.status == 65 && outcome.error.contains("/nowhere.json"))
+    }
+  }
+
+  @Test func everyFormatIsWrittenAsAFile() async throws {
+    try await ExampleProgramme.with { database in
+      let folder = try shell("mktemp -d /tmp/report-XXXXXX")
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      try Data(
+        #"{"dataElements": {"dead": "fbfJHSPpUQD"}, "organisationUnits": {"all": "DiszpKrYNg8"}}"#
+          .utf8
+      )
+      .write(to: URL(fileURLWithPath: folder + "/dhis2.json"))
+      let beginnings = [
+        "csv": "period,", "json": "{\n", "ndjson": "{\"", "markdown": "# ", "table": "Hyper",
+        "html": "<!DOCTYPE html>", "xlsx": "PK",
+        "dhis2": "{\"dataValues\":[\n{\"dataElement\":\"fbf",
+        "dhis2-csv": "dataelement,", "fhir": "{\"resourceType\":\"Bundle\"",
+      ]
+      for (format, beginning) in beginnings {
+        let file = "\(folder)/out.\(format)"
+        let outcome = report(
+          [
+            "--quarter", "2024Q2", "--format", format, "--output", file, "--mapping",
+            folder + "/dhis2.json",
+          ], database.url)
+        #expect(outcome.status == 0 && outcome.output.isEmpty, "\(format): \(outcome.error)")
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+        #expect(String(decoding: bytes, as: UTF8.self).hasPrefix(beginning), "\(format)")
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(left.count == beginnings.count + 1, "\(left)")
+      let recall = report(
+        ["--district", "Bathinda", "--format", "fhir"], database.url, named: "recall")
+      #expect(recall.status == 64 && recall.error.contains("MeasureReport"))
     }
   }
 }

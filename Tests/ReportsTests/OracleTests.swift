@@ -101,6 +101,7 @@ extension ReportTable.Cell {
     case .integer(let number): String(number)
     case .rate(let tenths): "\(tenths / 10).\(tenths % 10)"
     case .empty: ""
+    case .hidden: "*"
     }
   }
 }

@@ -92,7 +92,7 @@ private let deletion = Date(timeIntervalSince1970: 1_700_000_000)
 extension Programme.Facility {
   var stored: Facility {
     Facility(
-      id: id, name: name, state: state, district: district, block: block,
+      id: id, name: name, state: state, district: district, block: block, size: size,
       deletedAt: isDeleted ? deletion : nil)
   }
 }

@@ -12,6 +12,11 @@ struct Programme {
     var district: String
     var block: String?
     var isDeleted = false
+
+    /// From its id, so that the draws of everything else are what they were before there were sizes.
+    var size: String? {
+      ["large", "medium", "small", "community", "mobile", nil][Int(id.uuid.15) % 6]
+    }
   }
 
   struct Patient {

@@ -21,6 +21,7 @@ extension ReportTable.Cell {
     case .integer(let number): .integer(number)
     case .rate(let tenths): .decimal(Self.decimal(tenths: tenths))
     case .empty: .empty
+    case .hidden: .text(Self.hiddenMark)
     }
   }
 }

@@ -85,7 +85,8 @@ public struct TableFormat: Format {
       let isBarred = colour && !hasBar && rates.contains { $0 != nil }
       hasBar = hasBar || isBarred
       return Column(
-        heading: table.columns[place].heading.printable, cells: cells.map(\.shown),
+        heading: table.columns[place].heading.printable,
+        cells: cells.map { $0.shown(dash: "-").printable },
         rates: isBarred ? rates : nil)
     }
   }
@@ -128,22 +129,5 @@ public struct TableFormat: Format {
 extension ReportTable.Cell {
   fileprivate var rate: Int? {
     if case .rate(let tenths) = self { tenths } else { nil }
-  }
-
-  /// As people read it.
-  fileprivate var shown: String {
-    switch self {
-    case .text(let text): text.printable
-    case .integer(let number): Self.grouped(number)
-    case .rate(let tenths): Self.decimal(tenths: tenths)
-    case .empty: "-"
-    }
-  }
-
-  /// 12,345
-  private static func grouped(_ number: Int) -> String {
-    var digits = Array(String(number.magnitude))
-    for place in stride(from: digits.count - 3, to: 0, by: -3) { digits.insert(",", at: place) }
-    return (number < 0 ? "-" : "") + String(digits)
   }
 }

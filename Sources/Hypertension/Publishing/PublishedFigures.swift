@@ -11,6 +11,8 @@ public struct PublishedFacility: Hashable, Sendable {
   public let state: String
   public let district: String
   public let block: String?
+  /// nil of editions that have none.
+  public let size: String?
 }
 
 /// The figures of an edition, as they were published.
@@ -29,7 +31,7 @@ public struct PublishedFigures: Sendable {
   public func run(_ tx: borrowing Transaction) async throws -> [(PublishedFacility, CareFigures)] {
     let query = Query(
       text: """
-        SELECT facility_id, facility, state, district, block, \(CarePublication.countColumns.joined(separator: ", "))
+        SELECT facility_id, facility, state, district, block, nullif(size, ''), \(CarePublication.countColumns.joined(separator: ", "))
         FROM rollup.published_figures
         WHERE \(edition.condition) AND ($1::text IS NULL OR lower(state) = lower($1))
           AND ($2::text IS NULL OR lower(district) = lower($2))
@@ -37,7 +39,7 @@ public struct PublishedFigures: Sendable {
     return try await tx.query(query).map { row in
       var figures = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
-        figures[keyPath: count] = try row.decode(place + 5, as: Int.self)
+        figures[keyPath: count] = try row.decode(place + 6, as: Int.self)
       }
       return (try Self.facility(row), figures)
     }
@@ -59,7 +61,7 @@ public struct PublishedFigures: Sendable {
     PublishedFacility(
       id: try row.decode(0, as: UUID?.self), name: try row.decode(1, as: String.self),
       state: try row.decode(2, as: String.self), district: try row.decode(3, as: String.self),
-      block: try row.decode(4, as: String?.self))
+      block: try row.decode(4, as: String?.self), size: try row.decode(5, as: String?.self))
   }
 }
 
@@ -181,7 +183,7 @@ extension Pressure {
 
 extension Edition {
   /// Numbers, a code and a day that the calendar computed.
-  fileprivate var condition: String {
+  var condition: String {
     "period_type = '\(period.type.code)' AND period_start = '\(period.start)' AND edition = \(number)"
   }
 }

@@ -3,48 +3,62 @@ import PeriodRollups
 import Postgres
 import RollupStore
 
-/// What a report says of itself: the day it is, and whether its period is closed.
-struct ReportFrame: Sendable {
-  let period: Period
+/// What every report asks first, once: the day it is, the grace, the editions there are.
+struct ReportSetting: Sendable {
   let today: CalendarDate
   let grace: Grace
+  let timeZone: String
+  let editions: [EditionRecord]
+
+  /// - Parameter today: nil for the day it is in the reporting time zone.
+  /// - Throws: ``DeploymentError/notMigrated``.
+  init(today: CalendarDate?, _ tx: borrowing Transaction) async throws {
+    do {
+      // Compiling a plan takes longer than running it; a whole programme's hash tables stay in memory.
+      let answers = try await tx.pipeline([
+        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'",
+        """
+        SELECT (now() AT TIME ZONE time_zone)::date, month_grace_days, quarter_grace_days, time_zone
+        FROM rollup.deployment
+        """,
+      ])
+      guard let row = answers[2].first else { throw DeploymentError.notMigrated }
+      let (now, month, quarter, zone) = try row.decode((CalendarDay, Int, Int, String).self)
+      self.today = today ?? CalendarDate(now)
+      grace = Grace(month: month, quarter: quarter)
+      timeZone = zone
+    } catch let error as PostgresError
+      where error.sqlState == .undefinedTable || error.sqlState == .invalidSchemaName
+    {
+      throw DeploymentError.notMigrated
+    }
+    editions = try await RollupStore.editions(in: tx)
+  }
+
+  var closed: Set<Period> { Set(editions.map(\.edition.period)) }
+}
+
+/// What a report says of a period: when it is evaluated, and whether it is closed.
+struct ReportFrame: Sendable {
+  let period: Period
+  let setting: ReportSetting
   let closed: Set<Period>
   /// The edition that is asked for; nil of an open period.
   let edition: EditionRecord?
   /// Whether the figures are those of today although the period is closed.
   private(set) var isKnownNow: Bool
 
-  /// - Throws: ``Closing/Refusal``, ``DeploymentError/notMigrated``.
-  init(
-    _ period: Period, _ view: DistrictBP.View, today: CalendarDate?, _ tx: borrowing Transaction
-  ) async throws {
-    do {
-      // Compiling a plan takes longer than running it; a whole programme's hash tables stay in memory.
-      let answers = try await tx.pipeline([
-        "SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'",
-        """
-        SELECT (now() AT TIME ZONE time_zone)::date, month_grace_days, quarter_grace_days
-        FROM rollup.deployment
-        """,
-      ])
-      guard let row = answers[2].first else { throw DeploymentError.notMigrated }
-      let (now, month, quarter) = try row.decode((CalendarDay, Int, Int).self)
-      self.today = today ?? CalendarDate(now)
-      grace = Grace(month: month, quarter: quarter)
-    } catch let error as PostgresError
-      where error.sqlState == .undefinedTable || error.sqlState == .invalidSchemaName
-    {
-      throw DeploymentError.notMigrated
-    }
-    let all = try await RollupStore.editions(in: tx)
+  /// - Throws: ``Closing/Refusal``.
+  init(_ period: Period, _ view: ReportView, _ setting: ReportSetting) throws(Closing.Refusal) {
     self.period = period
-    closed = Set(all.map(\.edition.period))
-    edition = try Self.edition(view, of: period, among: all)
+    self.setting = setting
+    closed = setting.closed
+    edition = try Self.edition(view, of: period, among: setting.editions)
     isKnownNow = view == .knownNow
   }
 
   private static func edition(
-    _ view: DistrictBP.View, of period: Period, among all: [EditionRecord]
+    _ view: ReportView, of period: Period, among all: [EditionRecord]
   ) throws(Closing.Refusal) -> EditionRecord? {
     let mine = all.filter { $0.edition.period == period }
     guard case .edition(let number) = view else { return mine.last }
@@ -60,6 +74,8 @@ struct ReportFrame: Sendable {
     frame.isKnownNow = true
     return frame
   }
+
+  var today: CalendarDate { setting.today }
 
   /// The edition whose figures are read; nil when they are counted.
   var published: Edition? { isKnownNow ? nil : edition?.edition }
@@ -78,7 +94,9 @@ struct ReportFrame: Sendable {
   var facts: [(name: String, value: String)] {
     let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]
     guard let edition else {
-      return standing + [("figures", "can still change; closes on \(grace.closes(period))")]
+      return standing + [
+        ("figures", "can still change; closes on \(setting.grace.closes(period))")
+      ]
     }
     let reason = edition.reason.map { [("reason", $0)] } ?? []
     return standing + [
