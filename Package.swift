@@ -43,7 +43,7 @@ let package = Package(
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
         .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
         .embedInCode("0007_jobs.sql"), .embedInCode("0008_runs_are_jobs.sql"),
-        .embedInCode("0009_readings_by_time.sql"),
+        .embedInCode("0009_readings_by_time.sql"), .embedInCode("0010_tokens.sql"),
       ]),
     .target(
       name: "RollupStore",

@@ -8,6 +8,8 @@ public enum RollupRole: String, CaseIterable, Sendable {
   case reporter = "rollup_reporter"
   /// Closes, restates, verifies, backfills. It has to put guards on partitions, which takes their owner's rights.
   case closer = "rollup_closer"
+  /// A service that shows reports: what the token in force may see, and patients only by announced lists (docs/access.md).
+  case server = "rollup_server"
 
   var name: Identifier { Identifier(rawValue) }
 }

@@ -25,7 +25,8 @@ struct Roles: Sendable {
       MigrationStep(
         "give the roles their rights, as every time",
         [.init("what is in the schema belongs to the owner", Query(text: Self.owning))]
-          + rights.map(MigrationStep.Piece.init))
+          + rights.map(MigrationStep.Piece.init)
+          + ServiceRights.statements.map { .init($0.name, Query(text: $0.text)) })
     ]
   }
 
@@ -59,6 +60,7 @@ struct Roles: Sendable {
         for statement in catalog.grants(places: places, published: published) {
           try await tx.script(statement.text)
         }
+        for statement in ServiceRights.statements { try await tx.script(statement.text) }
       }
       return []
     } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
