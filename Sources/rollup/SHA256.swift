@@ -12,6 +12,13 @@ enum SHA256 {
     }.joined()
   }
 
+  /// The digest's 32 bytes.
+  static func bytes(of message: [UInt8]) -> [UInt8] {
+    digest(of: message).flatMap { word in
+      stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
+    }
+  }
+
   private static func digest(of message: [UInt8]) -> [UInt32] {
     var hash: [UInt32] = [
       0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
