@@ -8,7 +8,8 @@ import RollupStore
 /// `rollup token`: who may see what of a service that shows reports.
 struct TokenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "token", abstract: "Create, list and revoke access tokens of services that show reports.",
+    commandName: "token",
+    abstract: "Create, list and revoke access tokens of services that show reports.",
     subcommands: [Create.self, List.self, Revoke.self, Reads.self])
 
   struct Create: Command {
