@@ -18,6 +18,11 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    // The dashboard's alone.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   ],
   targets: [
     // C libraries of Debian, imported as they are.
@@ -67,6 +72,20 @@ let package = Package(
       ],
       path: "Reports/Library"),
 
+    // The dashboard. Nothing but the `report` command knows it.
+    .target(
+      name: "ReportService",
+      dependencies: [
+        "Reports", "Hypertension", "RollupStore", "PeriodRollups", "Postgres",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Reports/Service"),
+
     // The commands, and what they share.
     .target(
       name: "Commands",
@@ -90,7 +109,9 @@ let package = Package(
     .executableTarget(
       name: "report",
       dependencies: [
-        "Reports", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Reports", "ReportService", "Commands",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Reports/Command"),
 
@@ -142,7 +163,8 @@ let package = Package(
       ]),
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
-      name: "ReportsTests", dependencies: ["Reports", "CSV", "TestSupport", "report"],
+      name: "ReportsTests",
+      dependencies: ["Reports", "ReportService", "CSV", "TestSupport", "report"],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

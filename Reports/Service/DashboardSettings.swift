@@ -1,0 +1,31 @@
+import Reports
+
+/// How the service is reached.
+public struct DashboardSettings: Sendable {
+  public var host: String
+  /// 0 for one that is free.
+  public var port: Int
+  /// The files of a certificate's chain and of its key, as PEM; nil without TLS.
+  public var certificate: (chain: String, key: String)?
+  /// Whether a proxy in front does TLS, and says in `X-Forwarded-For` who asks.
+  public var isBehindProxy: Bool
+  /// Requests a minute and address; 0 for no limit.
+  public var requestsPerMinute: Int
+  /// What is what in DHIS2; nil to offer no such files.
+  public var mapping: DHIS2Mapping?
+
+  public init(
+    host: String = "127.0.0.1", port: Int = 8080, certificate: (chain: String, key: String)? = nil,
+    isBehindProxy: Bool = false, requestsPerMinute: Int = 600, mapping: DHIS2Mapping? = nil
+  ) {
+    self.host = host
+    self.port = port
+    self.certificate = certificate
+    self.isBehindProxy = isBehindProxy
+    self.requestsPerMinute = requestsPerMinute
+    self.mapping = mapping
+  }
+
+  /// Whether browsers reach it by TLS.
+  var isSecure: Bool { certificate != nil || isBehindProxy }
+}
