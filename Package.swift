@@ -141,6 +141,11 @@ let package = Package(
       name: "WeightExample", dependencies: ["RollupStore", "PeriodRollups", "Postgres"],
       path: "docs/examples/weight"),
 
+    // What docs/reports.md shows.
+    .target(
+      name: "DeathsExample", dependencies: ["Reports", "Hypertension"],
+      path: "docs/examples/deaths"),
+
     // The tests.
     .target(
       name: "TestSupport", dependencies: ["Hypertension", "RollupStore", "Postgres"],
@@ -148,7 +153,7 @@ let package = Package(
     .testTarget(name: "ClosingModelTests"),
     .testTarget(
       name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
-    .testTarget(name: "CSVTests", dependencies: ["CSV", "TestSupport"]),
+    .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
       name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),
     .testTarget(
@@ -164,7 +169,7 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "ReportService", "CSV", "TestSupport", "report"],
+      dependencies: ["Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report"],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

@@ -15,12 +15,18 @@ run "$bin/rollup" sample-data --patients 20000 --seed 1 --from 2022-01 --to 2024
 run "$bin/rollup-backfill" --from 2022-01 --to 2024-12
 district=$(psql "$("$bin/rollup" db url)" -XAtc 'SELECT district FROM facilities GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1')
 run "$bin/report" district-bp --quarter "$quarter" --district "$district" --format table
+page=${ROLLUP_HOME:-$PWD/.rollup}/$quarter.html
+run "$bin/report" district-bp --quarter "$quarter" --district "$district" --format html --output "$page"
 
 cat >&2 <<END
 
+The same as a page to print, without a server: open $page
+
 What to try next, with $bin on your PATH:
   report district-bp --quarter $quarter --output $quarter.csv       the whole country, as CSV
-  report district-bp --month 2024-06 --controlled-below 130/80
+  report trend --quarter $quarter --trend 8 --district "$district"
+  report recall --district "$district"                             whom to call today
+  report list                                                      the other reports
   rollup explain blood-pressure                                    every statement derived from the declaration
   rollup verify                                                    the rollups against the plain query
   rollup import csv --template my-data                             empty CSV files to fill with your own

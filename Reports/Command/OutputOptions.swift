@@ -5,10 +5,7 @@ import Reports
 
 /// Where a report goes, and how it is written.
 struct OutputOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "\(FormatName.allCases.map(\.rawValue).joined(separator: ", ")). Default: table on a terminal, csv otherwise."
-    ))
+  @Option(help: "How it is written. Default: table on a terminal, csv otherwise.")
   var format: FormatName?
 
   @Option(help: "Write to this file instead of standard output.")

@@ -41,6 +41,43 @@ public struct Report: Sendable {
     }
   }
 
+  /// What a report of figures counts.
+  public enum Counting: Sendable {
+    /// INDICATORS.md.
+    case care
+    case bloodSugar, heartRate
+    /// Late arrivals, impossible times, silent facilities.
+    case dataQuality
+
+    var source: any CountSource {
+      switch self {
+      case .care: CareCounts()
+      case .bloodSugar: MeasurementCounts(kind: .bloodSugar)
+      case .heartRate: MeasurementCounts(kind: .heartRate)
+      case .dataQuality: QualityCounts()
+      }
+    }
+  }
+
+  /// A report of figures: a row a place and period.
+  /// - Parameters:
+  ///   - summary: one sentence.
+  ///   - example: a command line that works.
+  ///   - sections: figures that belong to what is counted.
+  ///   - grouping: which rows there are without `--by`; nil for all levels.
+  ///   - trend: how many periods it shows without `--trend`.
+  ///   - hasLineList: whether `--patients` lists who is behind a figure.
+  public init(
+    _ name: String, _ title: String, summary: String, discussion: String = "", example: String,
+    parameters: Set<ReportParameter>, sections: [Section], grouping: RegionLevel? = nil,
+    trend: Int = 1, hasLineList: Bool = false, counting: Counting
+  ) {
+    self.init(
+      name, title, summary: summary, discussion: discussion, example: example,
+      parameters: parameters, sections: sections, grouping: grouping, trend: trend,
+      hasLineList: hasLineList, maker: FigureTable(counting.source))
+  }
+
   init(
     _ name: String, _ title: String, summary: String, discussion: String = "", example: String,
     parameters: Set<ReportParameter>, takesDays: Bool = false, sections: [Section],
@@ -98,17 +135,7 @@ extension Report {
   public var choosable: [Figure] { maker.choice?.figures ?? figures }
 }
 
-/// One report. A new one is a file with a type like this, and its name in ``Report/all``.
-///
-/// ```swift
-/// public enum Deaths: ReportDefinition {
-///   public static let report = Report(
-///     "deaths", "Deaths", summary: "Who has died, and who is in care.",
-///     example: "report deaths --quarter 2024Q2 --by district", parameters: .figures,
-///     sections: [.init("Deaths", try! FigureSet.care.named(["dead", "under_care"]))],
-///     maker: FigureTable(CareCounts()))
-/// }
-/// ```
+/// One report. A new one is a file with a type like this, and its name in ``Report/all``: `docs/examples/deaths`.
 public protocol ReportDefinition: Sendable {
   static var report: Report { get }
 }

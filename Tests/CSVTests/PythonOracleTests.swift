@@ -1,5 +1,7 @@
 import CSV
 import Foundation
+import Postgres
+import TestSupport
 import Testing
 
 /// Python's csv module as a second opinion, both ways.
@@ -10,27 +12,20 @@ struct PythonOracleTests {
   ]
   .first { FileManager.default.isExecutableFile(atPath: $0) }
 
-  /// Runs a script with text on standard input; nil, and a line saying so, where there is no
-  /// Python.
-  private func run(_ script: String, _ input: [UInt8]) throws -> Data? {
+  /// Runs a script with the names of two files, of which it reads the first and writes the second; nil, and a line saying
+  /// so, where there is no Python.
+  private func python(_ script: String, _ input: [UInt8]) async throws -> Data? {
     guard let python = Self.python else {
       print("skipped: there is no python3 to compare with")
       return nil
     }
-    let process = Process()
-    let (stdin, stdout) = (Pipe(), Pipe())
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = ["-c", script]
-    (process.standardInput, process.standardOutput) = (stdin, stdout)
-    try process.run()
-    // Less than a pipe's buffer, so nobody waits for anybody.
-    try #require(input.count < 60_000)
-    try stdin.fileHandleForWriting.write(contentsOf: Data(input))
-    try stdin.fileHandleForWriting.close()
-    let output = try stdout.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-    return output
+    let file = FileManager.default.temporaryDirectory.appending(path: "python-\(UUID())")
+    let answer = file.appendingPathExtension("answer")
+    defer { for made in [file, answer] { try? FileManager.default.removeItem(at: made) } }
+    try Data(input).write(to: file)
+    let outcome = await run([python, "-c", script, file.path, answer.path])
+    #expect(outcome.status == 0, "\(outcome)")
+    return try Data(contentsOf: answer)
   }
 
   private func tables() -> [[String]] {
@@ -41,27 +36,27 @@ struct PythonOracleTests {
   }
 
   @Test("it reads what we write")
-  func reads() throws {
+  func reads() async throws {
     let script = """
-      import csv, io, json, sys
-      text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="")
-      print(json.dumps(list(csv.reader(text, strict=True))))
+      import csv, json, sys
+      with open(sys.argv[1], encoding="utf-8", newline="") as text, open(sys.argv[2], "w") as answer:
+        json.dump(list(csv.reader(text, strict=True)), answer)
       """
     let table = tables()
     let bytes = table.flatMap { CSVWriter(raw: true).record($0.map(CSVCell.text)) }
-    guard let output = try run(script, bytes) else { return }
+    guard let output = try await python(script, bytes) else { return }
     #expect(try JSONDecoder().decode([[String]].self, from: output) == table)
   }
 
   @Test("we read what it writes")
-  func writes() throws {
+  func writes() async throws {
     let script = """
-      import csv, io, json, sys
-      text = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
-      csv.writer(text, quoting=csv.QUOTE_ALL).writerows(json.load(sys.stdin.buffer))
+      import csv, json, sys
+      with open(sys.argv[1], "rb") as table, open(sys.argv[2], "w", encoding="utf-8", newline="") as answer:
+        csv.writer(answer, quoting=csv.QUOTE_ALL).writerows(json.load(table))
       """
     let table = tables()
-    guard let output = try run(script, Array(JSONEncoder().encode(table))) else { return }
+    guard let output = try await python(script, Array(JSONEncoder().encode(table))) else { return }
     #expect(try read(Array(output)).map(\.fields) == table)
   }
 }

@@ -24,6 +24,8 @@ struct ClosingModel: Model {
     case closedAskedEarly
     /// Closing does not lock the partition.
     case noPartitionLock
+    /// A change that has waited for a late row does not look whether it is still there.
+    case noSecondLook
   }
 
   let programs: [Program]
@@ -55,6 +57,8 @@ struct ClosingModel: Model {
     var computed: Int??
     var sawClosed = false
     var believesClosed = false
+    /// It has found a late row that another held.
+    var hasWaited = false
     var isDone = false
   }
 
@@ -143,6 +147,7 @@ struct ClosingModel: Model {
       state.tasks[number].step = 2
       return ("holds the partition", state)
     case 2:
+      if waits(number, &state) { return ("waits for the late row", state) }
       guard add(event, number, &state, entering: true) else { return nil }
       state.tasks[number].step = 3
       return ("upserts", state)
@@ -173,6 +178,7 @@ struct ClosingModel: Model {
       state.tasks[number].step = 2
       return ("holds the partition", state)
     case 2:
+      if waits(number, &state) { return ("waits for the late row", state) }
       guard add(event, number, &state, entering: false) else { return nil }
       state.tasks[number].step = 3
       return ("locks the row by adding \(event)", state)
@@ -197,7 +203,22 @@ struct ClosingModel: Model {
       }
       state.tasks[number].step = 5
       return ("settles", state)
+    case 5:
+      // It holds the late row since it was settled.
+      if state.tasks[number].believesClosed, saysNothingNew(late(number, state), state) {
+        state.tasks[number].late = .absent
+      }
+      state.tasks[number].step = 6
+      return ("drops a late row that says what the closed row says", state)
     default: return ("commits", commit(number, state))
+    }
+  }
+
+  private func saysNothingNew(_ late: Late, _ state: State) -> Bool {
+    switch late {
+    case .absent: false
+    case .none: state.rollup == nil
+    case .event(let event): state.rollup == event
     }
   }
 
@@ -290,6 +311,15 @@ struct ClosingModel: Model {
 
   private func writesRollup(_ task: Task) -> Bool { !task.sawClosed || mutation == .noGuard }
 
+  /// Finds a late row that another holds. What comes of it matters only to the rule that is taken out: who waits looks again.
+  private func waits(_ number: Int, _ state: inout State) -> Bool {
+    guard mutation == .noSecondLook, !writesRollup(state.tasks[number]), state.late != .absent,
+      let holder = state.lateLock, holder != number, !state.tasks[number].hasWaited
+    else { return false }
+    state.tasks[number].hasWaited = true
+    return true
+  }
+
   /// The guarded upsert; of a closed period the guard's. False while a row's lock is another's.
   private func add(_ event: Int, _ number: Int, _ state: inout State, entering: Bool) -> Bool {
     if writesRollup(state.tasks[number]) {
@@ -302,8 +332,10 @@ struct ClosingModel: Model {
       if mutation != .losersTouchNothing || !loses || late(number, state) != .absent {
         guard state.lateLock == nil || state.lateLock == number else { return false }
         state.lateLock = number
+        let isGone = state.tasks[number].hasWaited && late(number, state) == .absent
         state.tasks[number].late =
           switch late(number, state) {
+          case .absent where isGone: .absent
           case .absent: .event(state.rollup.map { max($0, event) } ?? event)
           case .none: .event(event)
           case .event(let other): .event(max(other, event))

@@ -9,10 +9,10 @@ import Testing
   private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     .deletingLastPathComponent().path
 
-  private func sh(_ script: String, _ url: String, _ environment: [String: String] = [:]) -> (
+  private func sh(_ script: String, _ url: String, _ environment: [String: String] = [:]) async -> (
     status: Int32, output: String, error: String
   ) {
-    run(
+    await run(
       ["/bin/sh", "-c", "PATH=\(Self.folder):$PATH; \(script)"],
       environment: environment.merging(["DATABASE_URL": url]) { $1 })
   }
@@ -38,13 +38,13 @@ import Testing
           n=$((n+1)); echo "$p$n,2023-01-01T00:00:00Z,$f,$f" >> p.csv; echo "${p}a$n,$p$n,$f,120,70,$at" | sed 's/0a\\([0-9]\\),/a\\1,/' >> r.csv
         done
         rollup import csv --facilities f.csv --patients p.csv --readings r.csv \(sourcesOnly ? "--sources-only" : "") 2>/dev/null
-        \(sourcesOnly ? "rollup-backfill --from 2023-01 --to 2024-12 2>/dev/null" : "true")
+        \(sourcesOnly ? "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 2>/dev/null" : "true")
         for p in "--month 2024-03" "--month 2024-04" "--month 2024-06" "--month 2024-07" "--quarter 2024Q1" "--quarter 2024Q2" "--quarter 2024Q3"; do
           report district-bp $p --district Bathinda --format csv | awk -F, '$2 == "district" { print $14 }'
         done
         rollup verify 2>/dev/null
         """
-      let outcome = sh(
+      let outcome = await sh(
         script, database.url, ["TZ": "America/Los_Angeles", "PGTZ": "America/Caracas"])
       let counts = outcome.output.split(separator: "\n").joined(separator: " ")
       #expect(counts == "1 1 1 1 1 2 1", "\(outcome)")
@@ -56,7 +56,7 @@ import Testing
   @Test(arguments: ["rollup explain blood-pressure", "report district-bp --quarter 2024Q2"])
   func aReaderThatHasSeenEnoughIsNoError(command: String) async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = sh("\(command) | head -1", database.url)
+      let outcome = await sh("\(command) | head -1", database.url)
       #expect(outcome.status == 0)
       #expect(outcome.output.split(separator: "\n").count == 1)
       #expect(
@@ -76,12 +76,12 @@ import Testing
           SELECT id, gen_random_uuid(), 120, 80, '2024-05-05' FROM patients;
           """)
       }
-      let outcome = sh(
+      let outcome = await sh(
         """
-        log=$(mktemp); rollup-backfill --from 2023-01 --to 2024-12 --chunk 8 2>$log & pid=$!
+        log=$(mktemp); rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 --chunk 8 2>$log & pid=$!
         until grep -q "^run" $log; do sleep 0.02; done; sleep 0.2
         kill -\(signal) $pid; wait $pid; echo $?; cat $log >&2
-        rollup-backfill --from 2023-01 --to 2024-12 --chunk 8; rollup verify; echo $?
+        rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 --chunk 8; rollup verify; echo $?
         """, database.url)
       let codes = outcome.output.split(separator: "\n")
       #expect(codes.last == "0", "\(outcome)")
@@ -106,7 +106,7 @@ import Testing
   ])
   func whatCannotBeDoneSaysWhatCan(command: String, code: Int32, words: String) async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = sh(command, database.url)
+      let outcome = await sh(command, database.url)
       #expect(outcome.status == code)
       #expect(outcome.error.contains(words), "\(outcome.error)")
       #expect(outcome.output.isEmpty)
@@ -116,11 +116,11 @@ import Testing
   /// Closing, refusal of a second closing, late data, the digest of the published file, a restatement, verification.
   @Test func aQuarterIsClosedPublishedAndRestated() async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = sh(
+      let outcome = await sh(
         """
         set -e; cd $(mktemp -d); exec 2>errors
         rollup sample-data --patients 300 --seed 1 --from 2023-01 --to 2024-12
-        rollup-backfill --from 2023-01 --to 2024-12
+        rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
         rollup close --through 2024Q1
         rollup close --quarter 2024Q2
         rollup close --quarter 2024Q2 || echo "again $?"
@@ -148,11 +148,11 @@ import Testing
   /// Each role runs the commands that are its own, and is refused the others' with what it lacks.
   @Test func everyRoleHasItsCommands() async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = sh(
+      let outcome = await sh(
         """
         cd $(mktemp -d); as() { role=$1; shift; PGOPTIONS="-c role=rollup_$role" "$@" 2>>errors; echo "$role $2 $?" >> codes; }
         rollup sample-data --patients 200 --seed 1 --from 2023-01 --to 2024-12 2>/dev/null
-        as closer rollup-backfill --from 2023-01 --to 2024-12
+        as closer rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
         as closer rollup verify --from 2023-01 --to 2024-12
         as closer rollup close --through 2024Q2
         as reporter report district-bp --quarter 2024Q2 --output closed.csv

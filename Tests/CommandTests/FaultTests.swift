@@ -10,7 +10,8 @@ import Testing
     let programme = try await Programme(patients: 1200)
     for command in [
       "rollup import csv --readings \(programme.readings.path)",
-      "rollup-backfill --from 2023-01 --to 2024-12 --chunk 25", "rollup close --through 2024Q3",
+      "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 --chunk 25",
+      "rollup close --through 2024Q3",
       "rollup restate --quarter 2023Q2 --with-months --reason 'a late phone'",
       "rollup verify --closed",
     ] {
@@ -34,7 +35,7 @@ import Testing
         "rollup close --through 2024Q3 --workers 2 --despite-backfill",
         "rollup import csv --readings \(programme.readings.path)",
         "rollup restate --quarter 2023Q2 --with-months --reason x --despite-backfill",
-        "rollup-backfill --from 2023-01 --to 2024-12",
+        "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12",
       ][round % 4]
       let delay = Double.random(in: 0.02..<0.8, using: &random)
       _ = try await programme.sh(
@@ -43,7 +44,8 @@ import Testing
     }
     #expect(!published.isEmpty)
     let closing = try await programme.sh(
-      "rollup-backfill --from 2023-01 --to 2024-12 && rollup close --through 2024Q3")
+      "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 && rollup close --through 2024Q3"
+    )
     #expect(closing.status == 0, "\(closing)")
     try await programme.check()
     _ = try await programme.compare(with: published, "at the end")
@@ -58,7 +60,8 @@ import Testing
     let closed = try await programme.sh("rollup close --through 2023Q2")
     #expect(closed.status == 0, "\(closed)")
     let published = try await programme.compare(with: [:], "closed")
-    let command = "rollup-backfill --from 2023-01 --to 2024-12 --chunk 30 --load always --lease 1"
+    let command =
+      "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 --chunk 30 --load always --lease 1"
     let writer = Task {
       while !Task.isCancelled {
         // Killed with the server, or done: again, with other values.
@@ -105,7 +108,7 @@ private struct Programme {
     let made = try await sh(
       """
       rollup migrate --time-zone Asia/Kolkata && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
-      && rollup-backfill --from 2023-01 --to 2024-12
+      && rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
       """)
     #expect(made.status == 0, "\(made.error)")
     let ids = try await pool.withConnection {
@@ -125,9 +128,8 @@ private struct Programme {
 
   func sh(_ script: String) async throws -> (status: Int32, output: String, error: String) {
     let (path, url) = (Self.folder, server.address)
-    return try await onItsOwnThread {
-      run(["/bin/sh", "-c", "PATH=\(path):$PATH; \(script)"], environment: ["DATABASE_URL": url])
-    }
+    return await run(
+      ["/bin/sh", "-c", "PATH=\(path):$PATH; \(script)"], environment: ["DATABASE_URL": url])
   }
 
   /// The tests' own program lies beside the commands.

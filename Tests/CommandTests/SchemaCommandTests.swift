@@ -11,11 +11,9 @@ import Testing
   private func sh(_ script: String, _ url: String) async throws -> (
     status: Int32, output: String, error: String
   ) {
-    try await onItsOwnThread {
-      run(
-        ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(Self.folder):$PATH; \(script)"],
-        environment: ["DATABASE_URL": url])
-    }
+    await run(
+      ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(Self.folder):$PATH; \(script)"],
+      environment: ["DATABASE_URL": url])
   }
 
   /// As `rollup migrate` leaves an older database: the column is there, empty, and not to be read.

@@ -77,7 +77,7 @@ import Testing
         ).only((String, String, String).self)
       }
       for (command, digest) in zip(commands, [expected.0, expected.1, expected.2]) {
-        let outcome = run(
+        let outcome = await run(
           ["/bin/sh", "-c", command],
           environment: [
             "URL": database.url, "DISTRICT": "Bathinda",

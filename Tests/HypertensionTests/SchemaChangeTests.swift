@@ -430,7 +430,7 @@ import Testing
       try plan.description
         .replacing("VALUES ($1, sha256(convert_to($2, 'UTF8')))", with: "VALUES ('x', '')")
         .write(toFile: file, atomically: true, encoding: .utf8)
-      let outcome = run(
+      let outcome = await run(
         ["/bin/sh", "-c", "psql -XAtq -v ON_ERROR_STOP=1 -f \(file) '\(database.url)'"])
       #expect(outcome.status == 0, "\(outcome.error)")
       try await execute("DELETE FROM rollup.migrations WHERE name = 'x'", pool)

@@ -99,7 +99,7 @@ import Testing
   @Test func aHeaderThatIsNoTextIsAFailure() async throws {
     try await TestDatabase.migrated(size: 2) { _, store in
       try await ImportFolder.with { folder in
-        _ = try shell(
+        _ = try await shell(
           "printf 'id,patient_id,systolic,\\377\\nB1,P1,120,80\\n' > \(folder.path)/r.csv")
         let failure = await #expect(throws: ImportFailure.self) {
           try await folder.importCSV([.readings: "r.csv"], store)

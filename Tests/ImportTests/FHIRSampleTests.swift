@@ -13,7 +13,7 @@ import Testing
 
   @Test(.enabled(if: isThere, "the sample files are not beside the project"))
   func everyRowIsAsTheFilesSay() async throws {
-    let expected = try Sample(Self.folder)
+    let expected = try await Sample(Self.folder)
     #expect(expected.readings.count == 5_660 && expected.patients.count == 615)
     try await TestDatabase.migrated(size: 4) { database, store in
       let work = try FHIRImport(Self.folder, ImportOptions(rejects: "/tmp/no-rejects-expected.csv"))
@@ -73,9 +73,9 @@ private struct Sample {
 
   typealias Resource = [String: Any]
 
-  init(_ folder: String) throws {
-    func load(_ type: String) throws -> [Resource] {
-      try shell("zcat \(folder)/\(type).ndjson.gz").split(separator: "\n").map {
+  init(_ folder: String) async throws {
+    func load(_ type: String) async throws -> [Resource] {
+      try await shell("zcat \(folder)/\(type).ndjson.gz").split(separator: "\n").map {
         try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? Resource)
       }
     }
@@ -88,7 +88,7 @@ private struct Sample {
     func seconds(_ text: Any?) -> Int {
       Int(formatter.date(from: text as? String ?? "")?.timeIntervalSince1970 ?? .nan)
     }
-    for organization in try load("Organization") {
+    for organization in try await load("Organization") {
       let address = (organization["address"] as? [Resource])?[0]
       facilities.append(
         ["id", "name"].map { organization[$0] as? String ?? "" }.joined(separator: "|")
@@ -96,7 +96,7 @@ private struct Sample {
     }
     var encounters: [String: (patient: String, start: Int, facility: String)] = [:]
     var first: [String: (start: Int, id: String)] = [:]
-    for encounter in try load("Encounter") {
+    for encounter in try await load("Encounter") {
       let key = encounter["id"] as? String ?? ""
       let patient = id(encounter["subject"])
       let start = seconds((encounter["period"] as? Resource)?["start"])
@@ -105,7 +105,7 @@ private struct Sample {
     }
     visits = encounters.map { "\($0)|\($1.patient)|\($1.facility)|\($1.start)" }.sorted()
     var diagnosed: [String: (at: Int, id: String, encounter: String)] = [:]
-    for condition in try load("Condition") {
+    for condition in try await load("Condition") {
       let patient = id(condition["subject"])
       let one = (
         seconds(condition["recordedDate"] ?? condition["onsetDateTime"]),
@@ -114,7 +114,7 @@ private struct Sample {
       if one < diagnosed[patient] ?? (.max, "", "") { diagnosed[patient] = one }
     }
     var assigned: [String: String] = [:]
-    for patient in try load("Patient") {
+    for patient in try await load("Patient") {
       let key = patient["id"] as? String ?? ""
       let condition = diagnosed[key]
       let place = encounters[condition?.encounter ?? first[key]?.id ?? ""]?.facility ?? ""
@@ -129,7 +129,7 @@ private struct Sample {
       "4548-4": "hba1c", "1558-6": "fasting", "1521-4": "post_prandial", "2345-7": "random",
       "2339-0": "random", "14749-6": "random", "15074-8": "random",
     ]
-    for observation in try load("Observation") {
+    for observation in try await load("Observation") {
       let code = ((observation["code"] as? Resource)?["coding"] as? [Resource])?[0]["code"]
       if let type = types[code as? String ?? ""] {
         let quantity = observation["valueQuantity"] as? Resource

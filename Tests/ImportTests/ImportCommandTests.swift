@@ -20,8 +20,8 @@ import Testing
     try await TestDatabase.migrated(size: 1) { database, _ in
       try await ImportFolder.with { folder in
         try FHIREdgeTests.writeAll(folder)
-        _ = try shell("cd \(folder.path) && \(commands)")
-        let outcome = run(
+        _ = try await shell("cd \(folder.path) && \(commands)")
+        let outcome = await run(
           ["/bin/sh", "-c", "cd \(folder.path) && exec \"$0\" \"$@\"", Self.program, "import"]
             + arguments, environment: ["DATABASE_URL": database.url])
         #expect(outcome.status == 65)
@@ -36,7 +36,7 @@ import Testing
     try await TestDatabase.migrated(size: 1) { database, _ in
       try await ImportFolder.with { folder in
         // 60 rows of 1 MB each: in the one, a name; in the other, a photo, which is passed over.
-        let outcome = run(
+        let outcome = await run(
           ["/bin/sh", "-c", Self.measuring, Self.program],
           environment: ["DATABASE_URL": database.url, "FOLDER": folder.path])
         let peaks = outcome.output.split(separator: "\n").compactMap { Int($0) }

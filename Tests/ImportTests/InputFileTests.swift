@@ -17,7 +17,7 @@ import Testing
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
         try FHIREdgeTests.writeAll(folder)
-        _ = try shell("cd \(folder.path) && \(commands)")
+        _ = try await shell("cd \(folder.path) && \(commands)")
         try await check({ try await folder.importFHIR(store) }, folder)
         // All or nothing.
         let patients = try await database.pool.texts("SELECT 'row' FROM patients").count
@@ -79,7 +79,7 @@ import Testing
         // last.
         try folder.write("0.Observation.000.ndjson", FHIREdgeTests.observation("b1"))
         try folder.write("0.Observation.1.ndjson", FHIREdgeTests.observation("b2"))
-        _ = try shell("gzip \(folder.path)/0.Observation.1.ndjson")
+        _ = try await shell("gzip \(folder.path)/0.Observation.1.ndjson")
         try folder.write("1.Patient.ndjson", Self.patient)
         try folder.write("2.Condition.ndjson", FHIREdgeTests.condition)
         try folder.write("3.Encounter.ndjson", FHIREdgeTests.encounter)
@@ -103,7 +103,7 @@ import Testing
     try await TestDatabase.migrated(size: 2) { database, store in
       try await ImportFolder.with { folder in
         try FHIREdgeTests.writeAll(folder)
-        _ = try shell(
+        _ = try await shell(
           """
           cd \(folder.path)
           (head -c 52428800 /dev/zero | tr '\\0' x; echo; cat Patient.ndjson) > a

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.database, .timeLimit(.minutes(1))) struct CopyTests {
+@Suite(.database, .timeLimit(.minutes(30))) struct CopyTests {
   private let connect = TestDatabase.current.connect
 
   private struct Refusal: Error {}

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.database, .timeLimit(.minutes(1))) struct ServerNotificationTests {
+@Suite(.database, .timeLimit(.minutes(30))) struct ServerNotificationTests {
   @Test func whatIsCommittedIsHeardInOrderAndWhatIsRolledBackIsNot() async throws {
     let (listener, speaker) = try await pair()
     try await listener.listen(to: "A channel")

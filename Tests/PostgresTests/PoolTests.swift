@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite(.database, .timeLimit(.minutes(1))) struct PoolTests {
+@Suite(.database, .timeLimit(.minutes(30))) struct PoolTests {
   private func pool(size: Int, acquireTimeout: Duration = .seconds(20)) -> Pool {
     Pool(
       ConnectionSettings(conninfo: TestDatabase.current.url), size: size,
@@ -109,11 +109,10 @@ import Testing
       try await TestDatabase.current.pool.withConnection {
         try await $0.execute(
           """
-          SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
           WHERE datname = current_database() AND pid <> pg_backend_pid()
           """)
       }
-      try await Task.sleep(for: .milliseconds(50))
     }
     await pool.close()
   }

@@ -64,8 +64,11 @@ import VeterinaryReminders
           WHERE (t.day, t.visit_id) IS DISTINCT FROM (excluded.day, excluded.visit_id)
           RETURNING t.clinic_id, t.patient_id, t.day, t.visit_id
         )
-        SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS gone,
-          0::bigint AS emitted
+        SELECT c.written, c.gone, c.emitted, extract(epoch FROM clock_timestamp() - statement_timestamp())::double precision
+        FROM (
+          SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS gone, 0::bigint AS emitted
+          OFFSET 0
+        ) AS c
         """)
   }
 

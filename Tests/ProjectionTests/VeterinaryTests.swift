@@ -179,7 +179,7 @@ import VeterinaryReminders
   @Test(.enabled(if: Synthea.isThere))
   func theMostRecentOfRealImmunizations() async throws {
     try await withClinic { clinic, pool in
-      let given = try Synthea.immunizations()
+      let given = try await Synthea.immunizations()
       #expect(given.count == 7389)
       try await pool.withConnection { connection in
         try await connection.script(
@@ -276,7 +276,7 @@ enum Synthea {
   private static let file = "/work/shared/data/synthea-r4/Immunization.ndjson.gz"
   static var isThere: Bool { FileManager.default.fileExists(atPath: file) }
 
-  static func immunizations() throws -> [Immunization] {
+  static func immunizations() async throws -> [Immunization] {
     struct Resource: Decodable {
       struct Code: Decodable { let coding: [Coding] }
       struct Coding: Decodable { let code: String }
@@ -286,7 +286,7 @@ enum Synthea {
       let patient: Reference
       let occurrenceDateTime: String
     }
-    return try shell("gzip -dc \(file)").split(separator: "\n").map { line in
+    return try await shell("gzip -dc \(file)").split(separator: "\n").map { line in
       let it = try JSONDecoder().decode(Resource.self, from: Data(line.utf8))
       return Immunization(
         id: it.id, patient: String(it.patient.reference.dropFirst("Patient/".count)),

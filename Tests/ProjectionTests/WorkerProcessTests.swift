@@ -70,10 +70,8 @@ import VeterinaryReminders
     let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent().path
     return
-      (try? await onItsOwnThread {
-        run(
-          ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(script)"],
-          environment: ["DATABASE_URL": url])
-      }) ?? (-1, "", "no thread")
+      await run(
+        ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(script)"],
+        environment: ["DATABASE_URL": url])
   }
 }

@@ -4,14 +4,16 @@ import Testing
 
 /// The `report` command as a user meets it: exit codes, messages, files.
 @Suite struct CommandTests {
-  private func report(_ arguments: [String], _ url: String, named name: String = "district-bp") -> (
-    status: Int32, output: String, error: String
-  ) {
+  private func report(_ arguments: [String], _ url: String, named name: String = "district-bp")
+    async -> (
+      status: Int32, output: String, error: String
+    )
+  {
     // The tests' own program lies beside the commands.
     let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent()
       .appendingPathComponent("report").path
-    return run(
+    return await run(
       [program, name] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
   }
 
@@ -22,15 +24,16 @@ import Testing
     (["--quarter", "2024Q2", "--controlled-below", "130"], "140/90"),
     (["--quarter", "2024Q2", "--format", "ods"], "csv"),
   ])
-  func badUsageSaysWhatIsExpected(arguments: [String], hint: String) {
-    let outcome = report(arguments, "postgresql:///nowhere")
+  func badUsageSaysWhatIsExpected(arguments: [String], hint: String) async {
+    let outcome = await report(arguments, "postgresql:///nowhere")
     #expect(outcome.status == 64)
     #expect(outcome.error.contains(hint), "\(outcome.error)")
     #expect(outcome.output.isEmpty)
   }
 
-  @Test func noServerNamesTheAddressWithoutItsPassword() {
-    let outcome = report(["--quarter", "2024Q2"], "postgresql://someone:secret@127.0.0.1:1/none")
+  @Test func noServerNamesTheAddressWithoutItsPassword() async {
+    let outcome = await report(
+      ["--quarter", "2024Q2"], "postgresql://someone:secret@127.0.0.1:1/none")
     #expect(outcome.status == 69)
     #expect(outcome.error.contains("127.0.0.1") && outcome.error.contains("--database-url"))
     #expect(!outcome.error.contains("secret"))
@@ -38,7 +41,7 @@ import Testing
 
   @Test func aDatabaseWithoutRollupsSaysHowToMakeThem() async throws {
     try await withDatabase { url in
-      let outcome = report(["--quarter", "2024Q2"], url)
+      let outcome = await report(["--quarter", "2024Q2"], url)
       #expect(outcome.status == 69)
       #expect(outcome.error.contains("rollup migrate"))
     }
@@ -46,7 +49,7 @@ import Testing
 
   @Test func anUnknownDistrictNamesTheNearest() async throws {
     try await ExampleProgramme.with { database in
-      let outcome = report(["--quarter", "2024Q2", "--district", "Batinda"], database.url)
+      let outcome = await report(["--quarter", "2024Q2", "--district", "Batinda"], database.url)
       #expect(outcome.status == 64)
       #expect(outcome.error.contains("Bathinda") && outcome.output.isEmpty)
     }
@@ -54,7 +57,7 @@ import Testing
 
   @Test func aDistrictIsFoundWhateverItsCaseAndShownAsItIsSpelt() async throws {
     try await ExampleProgramme.with { database in
-      let outcome = report(["--quarter", "2024Q2", "--district", "bathinda"], database.url)
+      let outcome = await report(["--quarter", "2024Q2", "--district", "bathinda"], database.url)
       #expect(outcome.status == 0)
       #expect(outcome.output.contains("2024Q2,district,Punjab,Bathinda,"))
       #expect(outcome.error.isEmpty)
@@ -63,7 +66,7 @@ import Testing
 
   @Test func aPeriodWithNothingSaysSoAndHasItsRows() async throws {
     try await ExampleProgramme.with { database in
-      let outcome = report(["--month", "1999-01"], database.url)
+      let outcome = await report(["--month", "1999-01"], database.url)
       #expect(outcome.status == 0)
       #expect(outcome.error.contains("no data"))
       #expect(outcome.output.split(whereSeparator: \.isNewline).count == 9)
@@ -72,16 +75,17 @@ import Testing
 
   @Test func aFileIsWrittenWholeOrNotAtAll() async throws {
     try await ExampleProgramme.with { database in
-      let folder = try shell("mktemp -d /tmp/report-XXXXXX")
+      let folder = try await shell("mktemp -d /tmp/report-XXXXXX")
       defer { try? FileManager.default.removeItem(atPath: folder) }
       let arguments = ["--quarter", "2024Q2", "--output", folder + "/report.csv"]
-      #expect(report(arguments, database.url).status == 0)
+      #expect(await report(arguments, database.url).status == 0)
       let first = try String(contentsOfFile: folder + "/report.csv", encoding: .utf8)
       #expect(first.hasPrefix("period,level,") && first.hasSuffix("open,0\r\n"))
-      #expect(report(arguments + ["--district", "nowhere at all"], database.url).status == 64)
+      #expect(
+        await report(arguments + ["--district", "nowhere at all"], database.url).status == 64)
       #expect(try String(contentsOfFile: folder + "/report.csv", encoding: .utf8) == first)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["report.csv"])
-      let outcome = report(
+      let outcome = await report(
         ["--quarter", "2024Q2", "--output", folder + "/none/report.csv"], database.url)
       #expect(outcome.status == 73 && outcome.error.contains("cannot write"))
     }
@@ -111,21 +115,21 @@ import Testing
     ("recall", ["--month", "2024-06"], "takes no --month"),
     ("list", ["trnd"], "trend"),
   ])
-  func everyReportSaysWhatItExpects(name: String, arguments: [String], hint: String) {
-    let outcome = report(arguments, "postgresql:///nowhere", named: name)
+  func everyReportSaysWhatItExpects(name: String, arguments: [String], hint: String) async {
+    let outcome = await report(arguments, "postgresql:///nowhere", named: name)
     #expect(outcome.status == 64, "\(outcome.error)")
     #expect(outcome.error.contains(hint), "\(outcome.error)")
     #expect(outcome.output.isEmpty)
   }
 
-  @Test func theListAndTheHelpAreMadeFromTheDefinitions() {
-    let list = report([], "", named: "list").output
-    let recall = report(["--help"], "", named: "recall").output
+  @Test func theListAndTheHelpAreMadeFromTheDefinitions() async {
+    let list = await report([], "", named: "list").output
+    let recall = await report(["--help"], "", named: "recall").output
     #expect(recall.contains("--facility") && !recall.contains("--quarter"))
     #expect(list.split(separator: "\n").count == 10 && list.contains("range-bp"))
-    let range = report(["--help"], "", named: "range-bp").output
+    let range = await report(["--help"], "", named: "range-bp").output
     #expect(range.contains("The first day, such as") && range.contains("never closed"))
-    #expect(report(["trend"], "", named: "list").output.contains("missed_visit_rate"))
+    #expect(await report(["trend"], "", named: "list").output.contains("missed_visit_rate"))
   }
 
   @Test func unknownPlacesNameTheNearest() async throws {
@@ -136,7 +140,7 @@ import Testing
       ] {
         for name in ["trend", "recall", "facilities", "blood-sugar", "data-quality"] {
           let period = name == "recall" ? [] : ["--quarter", "2024Q2"]
-          let outcome = report(period + arguments, database.url, named: name)
+          let outcome = await report(period + arguments, database.url, named: name)
           #expect(outcome.status == 64 && outcome.error.contains(near), "\(name): \(outcome.error)")
           #expect(outcome.output.isEmpty)
         }
@@ -146,7 +150,7 @@ import Testing
 
   @Test func aMappingThatIsNotThereIsDataThatCannotBeRead() async throws {
     try await ExampleProgramme.with { database in
-      let outcome = report(
+      let outcome = await report(
         ["--quarter", "2024Q2", "--format", "dhis2", "--mapping", "/nowhere.json"], database.url)
       #expect(outcome.status == 65 && outcome.error.contains("/nowhere.json"))
     }
@@ -154,7 +158,7 @@ import Testing
 
   @Test func everyFormatIsWrittenAsAFile() async throws {
     try await ExampleProgramme.with { database in
-      let folder = try shell("mktemp -d /tmp/report-XXXXXX")
+      let folder = try await shell("mktemp -d /tmp/report-XXXXXX")
       defer { try? FileManager.default.removeItem(atPath: folder) }
       try Data(
         #"{"dataElements": {"dead": "fbfJHSPpUQD"}, "organisationUnits": {"all": "DiszpKrYNg8"}}"#
@@ -169,7 +173,7 @@ import Testing
       ]
       for (format, beginning) in beginnings {
         let file = "\(folder)/out.\(format)"
-        let outcome = report(
+        let outcome = await report(
           [
             "--quarter", "2024Q2", "--format", format, "--output", file, "--mapping",
             folder + "/dhis2.json",
@@ -180,7 +184,7 @@ import Testing
       }
       let left = try FileManager.default.contentsOfDirectory(atPath: folder)
       #expect(left.count == beginnings.count + 1, "\(left)")
-      let recall = report(
+      let recall = await report(
         ["--district", "Bathinda", "--format", "fhir"], database.url, named: "recall")
       #expect(recall.status == 64 && recall.error.contains("MeasureReport"))
     }

@@ -9,7 +9,7 @@ import Testing
 
 /// The list of patients to call, against the words of docs/reports.md, patient by patient.
 @Suite struct RecallTests {
-  @Test(arguments: OracleTests.seeds.prefix(8))
+  @Test(arguments: OracleTests.seeds.prefix(5))
   func theListIsWhoeverTheWordsName(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 9800)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in

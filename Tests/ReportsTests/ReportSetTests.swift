@@ -1,16 +1,18 @@
+import DeathsExample
 import Foundation
 import Hypertension
 import PeriodRollups
 import Postgres
 import Reports
 import RollupStore
+import Synchronization
 import TestSupport
 import Testing
 
 /// The reports besides `district-bp`, each against a computation that shares nothing with it.
 @Suite struct ReportSetTests {
   /// Whatever rows and columns a report of figures chooses, they are the oracle's.
-  @Test(arguments: OracleTests.seeds.prefix(6))
+  @Test(arguments: OracleTests.seeds.few)
   func reportsOfFiguresSayWhatTheOracleSays(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 9500)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
@@ -87,7 +89,7 @@ import Testing
   }
 
   /// A facility's place is one more than how many of its size in its district do better.
-  @Test(arguments: OracleTests.seeds.prefix(6))
+  @Test(arguments: OracleTests.seeds.few)
   func aRankIsOneMoreThanHowManyDoBetter(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 9700)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
@@ -132,6 +134,102 @@ import Testing
     }
   }
 
+  /// docs/reports.md shows how a report is added.
+  @Test func theExampleOfANewReportIsAReport() async throws {
+    try await ExampleProgramme.with { database in
+      var question = ReportQuestion(try Period(parsing: "2024Q2"))
+      let table = try await DeathsReport.report.make(question, database.pool)
+      let dead = try #require(table.place(of: "dead"))
+      #expect(table.columns.count == 12 && table.rows[0].cells[dead] == .integer(1))
+      question.patients = .dead
+      let list = try await DeathsReport.report.make(question, database.pool)
+      #expect(
+        list.rows.map { $0.cells[6] } == [.text(ExampleProgramme.id(14).uuidString.lowercased())])
+    }
+  }
+
+  /// What hides a rate hides its rank: the place among others would give it away.
+  @Test(arguments: OracleTests.seeds.prefix(3))
+  func aHiddenRateHasNoRank(seed: UInt64) async throws {
+    let programme = RandomProgramme.make(seed: seed &+ 9750)
+    try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
+      try await programme.load(into: store)
+      var question = ReportQuestion(try Period(parsing: "2024Q1"))
+      question.suppressBelow = 3
+      let table = try await FacilitiesReport.report.make(question, database.pool)
+      for row in table.rows where row.cells[11] == .hidden {
+        #expect(row.cells[7] == .empty && row.cells[13] == .hidden && row.cells[15] == .hidden)
+      }
+      for (a, b) in zip(table.rows, table.rows.dropFirst())
+      where a.cells[1...2] == b.cells[1...2] && a.cells[4] == b.cells[4] {
+        #expect(a.cells[7] != .empty || b.cells[7] == .empty)
+      }
+    }
+  }
+
+  /// Reports read rollups, what was published, and facilities: they work for a role that cannot see the sources.
+  @Test func onlyTheReportsThatSaySoReadReadings() async throws {
+    try await ExampleProgramme.with { database in
+      let role = "reader_" + UUID().uuidString.lowercased().replacing("-", with: "")
+      try await database.pool.withConnection {
+        try await $0.script(
+          """
+          CREATE ROLE \(role);
+          GRANT USAGE ON SCHEMA rollup TO \(role);
+          GRANT SELECT ON facilities TO \(role);
+          GRANT SELECT ON ALL TABLES IN SCHEMA rollup TO \(role);
+          """)
+      }
+      let pool = Pool(ConnectionSettings(conninfo: database.url, options: ["role": role]), size: 1)
+      let day = try #require(CalendarDate(year: 2024, month: 5, day: 2))
+      for definition in Report.all {
+        let report = definition.report
+        for period in ["2024Q2", "2024-05"] {
+          var question = ReportQuestion(try Period(parsing: period))
+          question.region.district = "Bathinda"
+          question.days = day...day
+          if report.name == "range-bp" || report.name == "data-quality" {
+            await #expect(throws: PostgresError.self) { _ = try await report.make(question, pool) }
+          } else {
+            _ = try await report.make(question, pool)
+          }
+        }
+      }
+      await pool.close()
+      try await database.pool.withConnection {
+        try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)")
+      }
+    }
+  }
+
+  /// Formats write while rows are still being made.
+  @Test func outputsStream() throws {
+    struct Enough: Error {}
+    let name = "figure"
+    for format in [
+      CSVFormat(), JSONFormat(), NDJSONFormat(), MarkdownFormat(), HTMLFormat(), FHIRFormat(),
+    ] as [any Format] {
+      let made = Locked()
+      let table = ReportTable(
+        name: name, title: name, facts: [],
+        columns: [
+          .init("period", "", isNumber: false), .init(FigureSet.registrations[0]),
+        ], sections: [.init(name, ["period"])],
+        rows: ReportTable.Rows(count: 1_000_000) { number in
+          made.count()
+          return .init(label: "\(number)", depth: 0, cells: [.text("2024-06"), .integer(number)])
+        })
+      var written = 0
+      #expect(throws: Enough.self) {
+        try format.write(table) { bytes in
+          written += bytes.count
+          if written > 10_000 { throw Enough() }
+        }
+      }
+      #expect(made.value < 2_000, "\(format) made \(made.value) rows")
+    }
+  }
+
   private static func tenths(_ text: String) -> Int { Int(text.replacing(".", with: "")) ?? 0 }
 }
 
@@ -140,4 +238,11 @@ extension Oracle.Span {
     self.init(
       isQuarter: period.type == .quarter, first: period.start.year * 12 + period.start.month - 1)
   }
+}
+
+/// How often something happened.
+private final class Locked: Sendable {
+  private let state = Mutex(0)
+  func count() { state.withLock { $0 += 1 } }
+  var value: Int { state.withLock { $0 } }
 }

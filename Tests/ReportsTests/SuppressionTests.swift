@@ -2,6 +2,7 @@ import Foundation
 import Hypertension
 import PeriodRollups
 import Postgres
+import RollupStore
 import TestSupport
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
 /// From what a report with `--suppress-below` shows, nobody can compute a number that it does not show.
 @Suite struct SuppressionTests {
   /// Whole reports of random programmes, of two quarters, read as a stranger reads them: by the columns' names.
-  @Test(arguments: OracleTests.seeds.prefix(6))
+  @Test(arguments: OracleTests.seeds.few)
   func nothingHiddenCanBeComputedFromAReport(seed: UInt64) async throws {
     let programme = RandomProgramme.make(seed: seed &+ 9300)
     try await TestDatabase.migrated(timeZone: programme.timeZone, size: 2) { database, store in
@@ -27,6 +28,59 @@ import Testing
         expectHidden(table, open, below: limit, seed)
       }
     }
+  }
+
+  /// Of a comparison neither side gives anything away, nor the differences between them.
+  @Test func nothingHiddenCanBeComputedFromAComparison() async throws {
+    let programme = RandomProgramme.make(seed: 9350)
+    try await TestDatabase.migrated(timeZone: programme.timeZone, size: 4) { database, store in
+      try await programme.load(into: store)
+      let period = try Period(parsing: "2024Q1")
+      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
+      try await closer.close(period)
+      for patient in programme.patients.prefix(40) {
+        try await store.record(
+          Reading(
+            patientID: patient.id, facilityID: nil, systolic: 120, diastolic: 70,
+            recordedAt: Date("2024-02-10T06:00:00Z", strategy: .iso8601)))
+      }
+      var question = ReportQuestion(period)
+      question.isComparison = true
+      let open = try await DistrictBPReport.report.make(question, database.pool)
+      question.suppressBelow = 4
+      let table = try await DistrictBPReport.report.make(question, database.pool)
+      for suffix in ["", "_now"] {
+        let stranger = Stranger(side(table, suffix), side(open, suffix))
+        #expect(stranger.determined.isEmpty, "\(suffix): \(stranger.determined)")
+      }
+      var hidden = 0
+      for row in table.rows {
+        for (place, column) in table.columns.enumerated() where column.name.hasSuffix("_difference")
+        {
+          let isHidden = row.cells[place - 1] == .hidden || row.cells[place - 2] == .hidden
+          #expect((row.cells[place] == .hidden) == isHidden)
+          hidden += isHidden ? 1 : 0
+        }
+      }
+      #expect(hidden > 0)
+    }
+  }
+
+  /// The columns of one side of a comparison, as a table of its own.
+  private func side(_ table: ReportTable, _ suffix: String) -> ReportTable {
+    let figures = Dictionary(
+      uniqueKeysWithValues: FigureSet.care.figures.map { ($0.name + suffix, $0) })
+    let places = table.columns.indices.filter {
+      $0 < 7 || figures[table.columns[$0].name] != nil
+    }
+    return ReportTable(
+      name: "side", title: "", facts: [],
+      columns: places.map { place in
+        figures[table.columns[place].name].map { .init($0) } ?? table.columns[place]
+      }, sections: [],
+      rows: table.rows.map { row in
+        .init(label: row.label, depth: row.depth, cells: places.map { row.cells[$0] })
+      })
   }
 
   /// Every small count is hidden, every rate of a hidden count, and what is shown is what it was.
@@ -65,7 +119,13 @@ import Testing
       }
       let unknown = Set(
         lines.indices.flatMap { line in hidden[line].compactMap { cell(line, $0) } })
+      func isHidden(_ part: (Int, String)) -> Bool { hidden[part.0].contains(part.1) }
       func know(_ whole: (Int, String), _ parts: [(Int, String)]) {
+        // A whole that is shown does not tell that few people are behind what is not.
+        let left = parts.filter(isHidden).reduce(0) { $0 + lines[$1.0].tally[$1.1] }
+        if !isHidden(whole), parts.contains(where: isHidden) {
+          #expect(left >= limit, "seed \(seed), below \(limit): \(whole)")
+        }
         var coefficients: [Int: Int] = [:]
         for (part, sign) in [(whole, 1)] + parts.map({ ($0, -1) }) {
           guard let cell = cell(part.0, part.1), unknown.contains(cell) else { continue }

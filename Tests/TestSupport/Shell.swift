@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 
 /// A command of a test's set-up that failed.
 public struct ShellFailure: Error, CustomStringConvertible {
@@ -9,14 +10,25 @@ public struct ShellFailure: Error, CustomStringConvertible {
 
 /// Runs a command line to its end; its standard output without the last line break.
 @discardableResult
-public func shell(_ command: String, environment: [String: String] = [:]) throws -> String {
-  let outcome = run(["/bin/sh", "-c", command], environment: environment)
+public func shell(_ command: String, environment: [String: String] = [:]) async throws -> String {
+  let outcome = await run(["/bin/sh", "-c", command], environment: environment)
   guard outcome.status == 0 else { throw ShellFailure(command: command, output: outcome.error) }
   return outcome.output.trimmingCharacters(in: .newlines)
 }
 
-/// Runs a program with more environment; its exit code and what it wrote.
-public func run(_ command: [String], environment: [String: String] = [:])
+/// Runs a program with more environment; its exit code and what it wrote. It is waited for on a thread of its own: as many
+/// tests as there are processors would else keep all others waiting.
+public func run(_ command: [String], environment: [String: String] = [:]) async
+  -> (status: Int32, output: String, error: String)
+{
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread {
+      continuation.resume(returning: wait(for: command, environment))
+    }
+  }
+}
+
+private func wait(for command: [String], _ environment: [String: String])
   -> (status: Int32, output: String, error: String)
 {
   let stem = NSTemporaryDirectory() + "/run-\(UUID().uuidString)"
@@ -32,6 +44,7 @@ public func run(_ command: [String], environment: [String: String] = [:])
     &actions, STDOUT_FILENO, stem + ".out", O_WRONLY | O_CREAT, 0o600)
   posix_spawn_file_actions_addopen(
     &actions, STDERR_FILENO, stem + ".err", O_WRONLY | O_CREAT, 0o600)
+  ChildProcess.closeOtherFiles(&actions)
   let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
   let (arguments, variables) = (command.map { strdup($0) } + [nil], all.map { strdup($0) } + [nil])
   defer {

@@ -14,7 +14,7 @@ public enum BloodSugarReport: ReportDefinition {
       .init(
         "Most recent blood sugar", FigureSet.bloodSugar.figures.filter { !isType($0) }),
       .init("How it was measured", FigureSet.bloodSugar.figures.filter(isType)),
-    ], maker: FigureTable(MeasurementCounts(kind: .bloodSugar)))
+    ], counting: .bloodSugar)
 
   private static func isType(_ figure: Figure) -> Bool {
     ["sugar_fasting", "sugar_post_prandial", "sugar_random", "sugar_hba1c"].contains(figure.name)

@@ -11,5 +11,5 @@ public enum CohortReport: ReportDefinition {
     example: "report cohort --quarter 2024Q2 --trend 4 --by district",
     parameters: .figures.union([.patients]),
     sections: [.init("Cohort", FigureSet.cohort)], hasLineList: true,
-    maker: FigureTable(CareCounts()))
+    counting: .care)
 }

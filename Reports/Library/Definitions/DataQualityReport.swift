@@ -19,7 +19,7 @@ public enum DataQualityReport: ReportDefinition {
       .by, .figures, .suppressBelow,
     ]),
     sections: [.init("Data quality", FigureSet.dataQuality.figures)],
-    maker: FigureTable(QualityCounts()))
+    counting: .dataQuality)
 }
 
 struct QualityCounts: CountSource {

@@ -16,5 +16,5 @@ public enum DistrictBPReport: ReportDefinition {
         FigureSet.outcomes, aside: ["uncontrolled_rate", "visited_no_bp_rate"]),
       .init(
         "Cohort", FigureSet.cohort.filter { !$0.isRate || $0.name == "cohort_controlled_rate" }),
-    ], hasLineList: true, maker: FigureTable(CareCounts()))
+    ], hasLineList: true, counting: .care)
 }

@@ -9,5 +9,5 @@ public enum HeartRateReport: ReportDefinition {
     example: "report heart-rate --month 2024-06 --district Bathinda",
     parameters: .figures.subtracting([.edition, .controlledBelow]),
     sections: [.init("Heart rate", FigureSet.heartRate.figures)],
-    maker: FigureTable(MeasurementCounts(kind: .heartRate)))
+    counting: .heartRate)
 }

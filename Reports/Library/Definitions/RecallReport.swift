@@ -87,8 +87,8 @@ struct RecallList: ReportMaker {
     }
 
     /// Less for the more urgent.
-    var order: (Int, Int, String) {
-      (isVeryHigh ? 0 : 1, -daysOverdue, patient.id.uuidString)
+    var order: (Int, Int, UUID) {
+      (isVeryHigh ? 0 : 1, -daysOverdue, patient.id)
     }
 
     func row(_ place: Place?, _ today: CalendarDate) -> ReportTable.Row {

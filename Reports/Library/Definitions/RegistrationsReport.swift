@@ -8,5 +8,5 @@ public enum RegistrationsReport: ReportDefinition {
     example: "report registrations --from 2024-01 --to 2024-06 --by district",
     parameters: .figures.union([.patients]).subtracting([.controlledBelow]),
     sections: [.init("Registrations and care", FigureSet.registrations)], hasLineList: true,
-    maker: FigureTable(CareCounts()))
+    counting: .care)
 }

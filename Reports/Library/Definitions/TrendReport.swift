@@ -15,5 +15,5 @@ public enum TrendReport: ReportDefinition {
       .init(
         "Outcomes of patients under care, registered three months ago or more", FigureSet.outcomes),
       .init("Registrations and care", FigureSet.registrations),
-    ], grouping: .all, trend: 12, maker: FigureTable(CareCounts()))
+    ], grouping: .all, trend: 12, counting: .care)
 }

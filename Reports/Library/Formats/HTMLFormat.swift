@@ -100,7 +100,7 @@ public struct HTMLFormat: Format {
     caption { text-align: start; font-size: .85rem; padding: .25rem 0; }
     th, td { padding: .25rem .5rem; text-align: start; border-bottom: 1px solid var(--rule); vertical-align: top; }
     thead th { position: sticky; top: 0; background: var(--band); }
-    tbody th { font-weight: 400; } .d0 th { font-weight: 600; }
+    tbody th { font-weight: 400; min-width: 9rem; } .d0 th { font-weight: 600; }
     .d1 th { padding-inline-start: 1.25rem; } .d2 th { padding-inline-start: 2rem; }
     .d3 th { padding-inline-start: 2.75rem; } .d4 th { padding-inline-start: 3.5rem; }
     .n { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }

@@ -31,7 +31,8 @@ struct FigureTable: ReportMaker {
       report: report, question: question,
       figures: try question.figures.isEmpty ? nil : source.figures.named(question.figures))
     return writing.table(
-      question.suppressed(lines, source.figures), frames.count == 1 ? frames[0].facts : [])
+      question.suppressed(lines, source.figures),
+      frames.count == 1 ? frames[0].facts : frames.map(\.fact))
   }
 
   private func counted(

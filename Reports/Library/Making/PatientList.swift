@@ -64,7 +64,7 @@ struct PatientList: Sendable {
         Listed(place: $0, id: patient.id, pressure: patient.line.recent)
       }
     }
-    .sorted { ($0.place, $0.id.uuidString) < ($1.place, $1.id.uuidString) }
+    .sorted { ($0.place, $0.id) < ($1.place, $1.id) }
     let (period, status) = (question.period, frame.statusCells)
     return ReportTable(
       name: "\(report.name)-patients", title: "Patients: \(indicator.rawValue), \(period)",

@@ -90,6 +90,14 @@ struct ReportFrame: Sendable {
     [.text(status), .integer(edition?.edition.number ?? 0)]
   }
 
+  /// The same in a line, for a report of several periods: status, edition, digest.
+  var fact: (name: String, value: String) {
+    let standing = edition.map {
+      "\(status), edition \($0.edition.number), definitions \($0.definitions), digest \($0.digest)"
+    }
+    return ("status_\(period)", standing ?? status)
+  }
+
   /// What a reader should know of the figures' standing.
   var facts: [(name: String, value: String)] {
     let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]

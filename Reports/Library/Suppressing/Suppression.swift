@@ -4,8 +4,8 @@ import Hypertension
 /// as it takes.
 ///
 /// What a reader could compute with is a set of equations: a region is the sum of what lies in it, a whole the sum of its
-/// parts, a running total the one before and what is new. Where an equation has one hidden count only, another of it is
-/// hidden; then, as long as the equations together still determine a hidden count, one more beside it. Zeros stay, since
+/// parts, a running total the one before and what is new. Where an equation has one hidden count only, or tells that few
+/// people stand behind its hidden parts together, another of it is hidden; then, as long as the equations together still determine a hidden count, one more beside it. Zeros stay, since
 /// they are nobody, unless nothing else is left to hide.
 ///
 /// The counts are always those of the whole tree and of all figures that belong together, whatever the table shows: two
@@ -104,6 +104,7 @@ struct Hiding {
   private let columns: Int
   private let equationsOf: [Int: [Int]]
   private(set) var hidden: [Bool]
+  private var limit = 0
 
   init(values: [Int], equations: [Equation], keeping: Set<Int>, columns: Int) {
     self.values = values
@@ -120,6 +121,7 @@ struct Hiding {
 
   /// Hides what is small, and whatever it could be computed from.
   mutating func hide(below limit: Int) {
+    self.limit = limit
     guard limit > 1 else { return }
     for cell in values.indices where (1..<limit).contains(values[cell]) {
       hidden[cell] = !keeping.contains(cell % columns)
@@ -140,15 +142,25 @@ struct Hiding {
     }
   }
 
-  /// An equation with one hidden cell determines it: hides another.
+  /// Hides more of equations that tell too much.
   private mutating func completeEquations(_ numbers: [Int]) {
     var waiting = numbers
     while let number = waiting.popLast() {
-      let cells = equations[number].cells
-      guard cells.count(where: { hidden[$0] }) == 1, let other = smallest(cells) else { continue }
+      guard let other = missing(equations[number]) else { continue }
       hidden[other] = true
       waiting += equationsOf[other] ?? []
     }
+  }
+
+  /// What else an equation has to hide; nil where it hides nothing, or enough.
+  private func missing(_ equation: Equation) -> Int? {
+    let hiddenParts = equation.parts.filter { hidden[$0] }
+    if hiddenParts.count + (hidden[equation.whole] ? 1 : 0) == 1 { return smallest(equation.cells) }
+    // What is left of a whole that is shown is the sum of the parts that are not.
+    guard !hidden[equation.whole], !hiddenParts.isEmpty,
+      hiddenParts.reduce(0, { $0 + values[$1] }) < limit
+    else { return nil }
+    return smallest(equation.cells.filter { values[$0] > 0 })
   }
 
   /// The smallest count that is not hidden yet, zeros last.

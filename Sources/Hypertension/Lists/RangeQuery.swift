@@ -88,14 +88,18 @@ public struct RangeQuery: Sendable {
       """
     }
     // The index takes the days and one on either side, whatever the clock; the clock decides.
-    let outside = ends.map { days in
-      """
-      SELECT b.patient_id, b.recorded_at, b.id, b.systolic, b.diastolic
-          FROM blood_pressures AS b CROSS JOIN rollup.deployment AS d
-          WHERE b.deleted_at IS NULL AND b.recorded_at >= ('\(days.lowerBound)'::date - 1)::timestamp AT TIME ZONE 'UTC'
-            AND b.recorded_at < ('\(days.upperBound)'::date + 2)::timestamp AT TIME ZONE 'UTC'
-            AND (b.recorded_at AT TIME ZONE d.time_zone)::date BETWEEN '\(days.lowerBound)' AND '\(days.upperBound)'
-      """
+    let outside = ends.indices.map { number in
+      let (from, to) = ("$\(5 + number * 2)::date", "$\(6 + number * 2)::date")
+      return """
+        SELECT b.patient_id, b.recorded_at, b.id, b.systolic, b.diastolic
+            FROM blood_pressures AS b CROSS JOIN rollup.deployment AS d
+            WHERE b.deleted_at IS NULL AND b.recorded_at >= (\(from) - 1)::timestamp AT TIME ZONE 'UTC'
+              AND b.recorded_at < (\(to) + 2)::timestamp AT TIME ZONE 'UTC'
+              AND (b.recorded_at AT TIME ZONE d.time_zone)::date BETWEEN \(from) AND \(to)
+        """
+    }
+    let bounds = ends.flatMap {
+      [Bind(CalendarDay($0.lowerBound)), Bind(CalendarDay($0.upperBound))]
     }
     return Query(
       text: """
@@ -109,9 +113,12 @@ public struct RangeQuery: Sendable {
         SELECT p.assigned_facility_id, count(*), count(*) FILTER (WHERE l.controlled)
         FROM latest AS l
         JOIN rollup.patient_register AS p ON p.patient_id = l.patient_id
-        WHERE p.registered_month < '\(month.end)' AND ($1::uuid[] IS NULL OR p.assigned_facility_id = ANY ($1))
+        WHERE p.registered_month < $4 AND ($1::uuid[] IS NULL OR p.assigned_facility_id = ANY ($1))
         GROUP BY p.assigned_facility_id
         """,
-      binds: [Bind(facilities), Bind(limits.systolic), Bind(limits.diastolic)])
+      binds: [
+        Bind(facilities), Bind(limits.systolic), Bind(limits.diastolic),
+        Bind(CalendarDay(month.end)),
+      ] + bounds)
   }
 }

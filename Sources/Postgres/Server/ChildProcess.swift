@@ -43,9 +43,7 @@ package struct ChildProcess {
     posix_spawn_file_actions_adddup2(&actions, input, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, output, 2)
-    for descriptor in Self.openFiles where descriptor > 2 {
-      posix_spawn_file_actions_addclose(&actions, descriptor)
-    }
+    Self.closeOtherFiles(&actions)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -69,11 +67,16 @@ package struct ChildProcess {
   /// `POSIX_SPAWN_SETSID` of `spawn.h`, which Swift does not import.
   private static let newSession: Int16 = 0x80
 
-  /// The files this process has open. Ours are closed for children anyway; whoever started this
-  /// process may have left it others.
-  private static var openFiles: [Int32] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
-    return names.compactMap { Int32($0) }
+  /// Has a child begin with its three files and none of this process's.
+  ///
+  /// Files are numbered from the lowest free number, so some more than there are now are those that other threads open until
+  /// the child is there: the end of a pipe of theirs, held by a server, would keep the other end waiting for ever.
+  package static func closeOtherFiles(_ actions: inout posix_spawn_file_actions_t) {
+    let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+    let last = open.compactMap { Int32($0) }.max() ?? 0
+    for descriptor in 3..<max(last, 3) + 256 {
+      posix_spawn_file_actions_addclose(&actions, descriptor)
+    }
   }
 
   /// This process's, without what would tell PostgreSQL's programs where some other server is.

@@ -115,11 +115,14 @@ public struct Closer: Sendable {
               turn: { try await turns.wait(for: place) })
             progress(period, outcome)
           } catch Closing.Refusal.alreadyClosed {
-            try await turns.wait(for: place)
+            // Nobody's turn comes when one before has failed, which throws what is to be said.
+            guard (try? await turns.wait(for: place)) != nil else { return }
             progress(period, nil)
+          } catch is CancellationError where !Task.isCancelled {
+            return
           } catch {
-            // Those before it are entered first; when one of them has failed, that is what is thrown.
-            try await turns.wait(for: place)
+            // Those before it are entered first.
+            try? await turns.wait(for: place)
             await turns.stop()
             throw error
           }

@@ -7,8 +7,33 @@ import Postgres
 extension Projector {
   /// One transaction.
   func derive(_ chunk: ProjectionChunk) async throws -> JobOutcome {
-    try await pool.transaction(.readCommitted, retrying: .standard) { tx in
+    let outcome = try await pool.transaction(.readCommitted, retrying: .standard) { tx in
       try await derive(chunk, in: tx)
+    }
+    await analyzeNew(chunk, outcome)
+    return outcome
+  }
+
+  /// Has the server look at tables that were just begun to be filled. Without statistics it takes a whole scope for smaller
+  /// than the units of a chunk, and reads it again for every chunk of a first night.
+  func analyzeNew(_ chunk: ProjectionChunk, _ outcome: JobOutcome) async {
+    // A panel's few rows are not worth it.
+    guard outcome.written >= 500 else { return }
+    for projection in chunk.stage.projections where !projection.isKeptAtCommit {
+      guard let table = projection.table else { continue }
+      let statement = Statement("look at what is new", "ANALYZE \(table)")
+      do {
+        try await pool.withConnection { connection in
+          let isNew = try await connection.prepared(
+            "SELECT reltuples < 0 FROM pg_class WHERE oid = to_regclass(\(table.qualified))"
+          ).first?.decode(Bool.self)
+          // Who does not own it is told so by a warning.
+          if isNew == true { try await connection.script(statement.text) }
+        }
+      } catch {
+        // The rows are committed.
+        logger?.warning("\(projection.name) was not analyzed: \(error)")
+      }
     }
   }
 

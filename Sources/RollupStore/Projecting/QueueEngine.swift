@@ -155,10 +155,12 @@ public struct QueueEngine: Engine {
       throw ProjectionFailed(target: arguments.target, reasons: ["the graph has changed"])
     }
     let chunk = ProjectionChunk(stage: stages[number], units: arguments.units)
-    try await projector.pool.transaction(.readCommitted, retrying: .standard) { tx in
+    let outcome = try await projector.pool.transaction(.readCommitted, retrying: .standard) { tx in
       let outcome = try await projector.derive(chunk, in: tx)
       try await claim.complete(outcome, in: tx)
+      return outcome
     }
+    await projector.analyzeNew(chunk, outcome)
   }
 }
 
