@@ -35,7 +35,9 @@ extension Catalog {
     return [
       Statement(
         "who may see the schema",
-        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.map { "\($0.name)" }))"),
+        // The service's role, which may be missing, has its rights apart.
+        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.filter { $0 != .server }.map { "\($0.name)" }))"
+      ),
       grant("SELECT, INSERT, UPDATE, DELETE", sources + rollups, .writer),
       grant("SELECT, INSERT, UPDATE", late, .writer),
       // A late row that says what the closed row says is removed; a late change of a count never is.

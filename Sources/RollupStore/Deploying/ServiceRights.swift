@@ -6,6 +6,7 @@ enum ServiceRights {
   /// Statements that can be run again; they need the role.
   static let statements: [(name: String, text: String)] =
     [
+      ("who may see the schema", "GRANT USAGE ON SCHEMA rollup TO \(role)"),
       (
         "what the token in force may see",
         "GRANT SELECT ON rollup.deployment, rollup.editions, rollup.published_figures TO \(role)"
