@@ -42,6 +42,9 @@ struct ServeCommand: Command {
   @Option(help: "After how many seconds a statement is given up.")
   var statementTimeout = 30
 
+  @Option(help: "Seconds that what is being answered may take when the service is told to stop.")
+  var drain = 30
+
   @Option(
     help: ArgumentHelp("What is what in DHIS2, as for 'report --mapping'.", valueName: "file"))
   var mapping: String?
@@ -53,10 +56,11 @@ struct ServeCommand: Command {
       throw ValidationError("--certificate and --key go together")
     }
     guard (0...65535).contains(port), (1...1000).contains(connections),
-      (0...1_000_000).contains(rateLimit), (1...3600).contains(statementTimeout)
+      (0...1_000_000).contains(rateLimit), (1...3600).contains(statementTimeout),
+      (0...3600).contains(drain)
     else {
       throw ValidationError(
-        "--port is 0 to 65535, --connections 1 to 1000, --rate-limit 0 to 1000000, --statement-timeout 1 to 3600"
+        "--port is 0 to 65535, --connections 1 to 1000, --rate-limit 0 to 1000000, --statement-timeout 1 to 3600, --drain 0 to 3600"
       )
     }
     let isLocal = ["127.0.0.1", "::1", "localhost"].contains(host)
@@ -70,30 +74,31 @@ struct ServeCommand: Command {
   func execute() async throws {
     // A visitor who has gone is no reason to end.
     signal(SIGPIPE, SIG_IGN)
-    let mapping = try mapping.map { try DHIS2Mapping(reading: $0) }
+    let settings = DashboardSettings(
+      host: host, port: port,
+      certificate: certificate.flatMap { chain in key.map { (chain, $0) } },
+      isBehindProxy: behindProxy, requestsPerMinute: rateLimit, drainLimit: .seconds(drain),
+      mapping: try mapping.map { try DHIS2Mapping(reading: $0) })
     // A login that may do more does no more than the service's role may.
     var connection = try await database.settings(
       applicationName: "report serve",
       options: ["search_path": Dashboard.searchPath, "role": "rollup_server"])
     connection.statementTimeout = .seconds(statementTimeout)
-    var logger = Logger(label: "report") { label in JSONLogHandler(label: label) }
-    logger.logLevel = .info
+    connection.connectTimeout = .seconds(3)
     try await warn(connection)
+    let logger = Logger(label: "report") { label in JSONLogHandler(label: label) }
     let dashboard = Dashboard(
-      DashboardSettings(
-        host: host, port: port,
-        certificate: certificate.flatMap { chain in key.map { (chain, $0) } },
-        isBehindProxy: behindProxy, requestsPerMinute: rateLimit, mapping: mapping),
-      pool: Pool(connection, size: connections, acquireTimeout: .seconds(5)), logger: logger)
-    let scheme = certificate == nil ? "http" : "https"
-    try await dashboard.run { [host] port in
-      Terminal.say("serving at \(scheme)://\(host):\(port)/")
+      settings, pool: Pool(connection, size: connections, acquireTimeout: .seconds(5)),
+      logger: logger)
+    do {
+      try await dashboard.run { address in logger.info("serving at \(address)") }
+    } catch let unable as Dashboard.Unable {
+      throw unable.isOfFile ? Failure.data(unable.description) : .unavailable(unable.description)
     }
   }
 
   /// Says so where SQL by the login's name could leave the role.
   private func warn(_ settings: ConnectionSettings) async throws {
-    let pool = Pool(settings, size: 1)
     let mayMore: Query = """
       SELECT session_user::text, r.rolsuper OR EXISTS (
         SELECT FROM pg_roles AS o
@@ -104,19 +109,17 @@ struct ServeCommand: Command {
       WHERE r.rolname = session_user
       """
     do {
-      let (login, more) = try await pool.withConnection {
-        try await $0.query(mayMore).only((String, Bool).self)
-      }
-      if more {
-        Terminal.say(
-          "the login '\(login)' may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server"
-        )
-      }
-    } catch let error as PostgresError where error.kind != .connectionFailed {
+      let connection = try await Connection.connect(settings)
+      let (login, more) = try await connection.query(mayMore).only((String, Bool).self)
+      await connection.close()
+      guard more else { return }
+      Terminal.say(
+        "the login '\(login)' may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server"
+      )
+    } catch let error as PostgresError where error.sqlState != nil {
       throw Failure.unavailable(
         "the database is not ready to serve: \(error.message). 'rollup migrate' makes the role rollup_server; the login has to be a member of it."
       )
     }
-    await pool.close()
   }
 }

@@ -13,19 +13,29 @@ struct API: Sendable {
   let reader: Reader
   let metrics: Metrics
   let mapping: DHIS2Mapping?
+  private let copies = Copies<Response> { $0.body.contentLength ?? 0 }
+
+  init(gate: Gate, reader: Reader, metrics: Metrics, mapping: DHIS2Mapping?) {
+    self.gate = gate
+    self.reader = reader
+    self.metrics = metrics
+    self.mapping = mapping
+  }
 
   /// Reports whose figures a service may have counted; the others read rows that its role does not see.
-  static let figures: [Report] = [
+  static let reports: [Report] = [
     DistrictBPReport.report, TrendReport.report, RegistrationsReport.report, CohortReport.report,
     FacilitiesReport.report,
   ]
 
-  static var reports: [Report] { figures + [RecallReport.report] }
+  /// Whose patients can be listed: of registrations, not even the facilities of a region have them all.
+  static let listed: [Indicator] = Indicator.allCases.filter { !$0.isOfRegistration }
 
   func add(to router: Router<DashboardContext>) {
+    let description = OpenAPI(formats: ServedFormat.offered(hasMapping: mapping != nil)).text
     router.get("api/v1/openapi.json") { request, _ -> Response in
       _ = try Asking(request, [])
-      return .text(OpenAPI.text, "application/json; charset=utf-8")
+      return .text(description, "application/json; charset=utf-8")
     }
     router.get("api/v1/me") { request, _ in try await me(request) }
     router.get("api/v1/periods") { request, _ in try await periods(request) }
@@ -38,6 +48,9 @@ struct API: Sendable {
     }
     router.get("api/v1/reports/:name") { request, context in
       try await report(request, try context.parameters.require("name"))
+    }
+    router.get("api/v1/lists/:name") { request, context in
+      try await list(request, try context.parameters.require("name"))
     }
   }
 
@@ -88,7 +101,7 @@ struct API: Sendable {
     let periods = calendar.periods(.quarter) + calendar.periods(.month)
     return .json(
       periods.map { period in
-        let edition = calendar.editions[period]
+        let edition = calendar.last(of: period)
         return PeriodEntry(
           period: period.description, status: edition == nil ? "open" : "closed",
           edition: edition?.edition.number ?? 0, digest: edition?.digest,
@@ -117,15 +130,6 @@ struct API: Sendable {
 
   // MARK: Reports
 
-  private static let parameters: Set<String> = Asking.region.union(Asking.time).union([
-    "trend", "by", "figures", "edition", "compare", "suppress-below", "patients", "format",
-  ])
-
-  private enum Yes: String, CaseIterable {
-    case yes = "true"
-    case no = "false"
-  }
-
   private func report(_ request: Request, _ name: String) async throws -> Response {
     let visitor = try await gate.admit(request)
     guard let report = Self.reports.first(where: { $0.name == name }) else {
@@ -133,124 +137,83 @@ struct API: Sendable {
         "There is no report '\(name)' here. There are \(Self.reports.map(\.name).joined(separator: ", "))."
       )
     }
-    let asking = try Asking(request, Self.parameters)
-    let format = try asking.one("format", ServedFormat.self) ?? .json
-    let question = try question(asking, report, visitor)
-    let recalls = report.name == RecallReport.report.name
-    if recalls || question.patients != nil {
-      // What the database would refuse is told before anything is put on record.
-      guard visitor.admission.readsLists else {
-        throw Refusal.forbidden("The token is for figures only.")
+    let asking = try Asking(request, Asking.names(of: report))
+    let format = try asking.format(default: .json)
+    let question = try asking.question(of: report, in: visitor.region)
+    @Sendable func mark(_ calendar: Calendar) -> String? {
+      Self.tag(question, report, format, visitor, calendar)
+    }
+    if let known = request.headers[.ifNoneMatch] {
+      let calendar = try await reader.read(visitor.secret) { tx in try await Calendar(tx) }
+      if let tag = mark(calendar), known.contains(tag) {
+        return Response(status: .notModified, headers: Self.cached(tag, question))
       }
-      let table = try await reader.list(report, question, visitor.secret)
-      metrics.readList()
-      return try format.response(table, mapping)
     }
-    let tag = try await tag(question, report, format, visitor)
-    if let tag, request.headers[.ifNoneMatch]?.contains(tag) == true {
-      return Response(status: .notModified, headers: Self.cached(tag, question))
+    return try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
+      // In one snapshot: the tag of an edition is never that of another's figures.
+      let (moment, made) = try await reader.dated(visitor.secret) { tx in
+        (try await report.make(question, in: tx), try await Calendar(tx))
+      }
+      var response = try format.response(made.0, mapping)
+      if let tag = mark(made.1) {
+        for field in Self.cached(tag, question) { response.headers[field.name] = field.value }
+      }
+      return (moment, response)
     }
-    var response = try format.response(
-      try await reader.report(report, question, visitor.secret), mapping)
-    if let tag {
-      for field in Self.cached(tag, question) { response.headers[field.name] = field.value }
-    }
-    return response
   }
 
-  private func question(_ asking: Asking, _ report: Report, _ visitor: Gate.Visitor) throws
-    -> ReportQuestion
-  {
-    func refuse(_ parameter: ReportParameter, _ name: String) throws {
-      guard asking[name] == nil || report.parameters.contains(parameter) else {
-        throw Refusal.usage("'\(report.name)' takes no '\(name)'")
-      }
+  /// Patients: whom to call, or who is behind a figure. That they were read goes on record.
+  private func list(_ request: Request, _ name: String) async throws -> Response {
+    let visitor = try await gate.admit(request)
+    guard ["recall", "patients"].contains(name) else {
+      throw Refusal.missing("There is no list '\(name)'. There are recall, patients.")
     }
-    for (parameter, name) in [
-      (ReportParameter.quarter, "period"), (.trend, "trend"), (.by, "by"), (.figures, "figures"),
-      (.edition, "edition"), (.compare, "compare"), (.suppressBelow, "suppress-below"),
-      (.patients, "patients"), (.asKnownNow, "view"),
-    ] { try refuse(parameter, name) }
-    let today = CalendarDate(daysSince1970: Int(Date().timeIntervalSince1970 / 86_400))
-    var period = Period(.month, containing: today)
-    if report.parameters.contains(.quarter) {
-      guard let named = try asking.period() else {
-        throw Refusal.usage("name a period, for example period=2024Q2 or period=2024-06")
-      }
-      period = named
+    let names = Asking.region.union(["format"])
+    let asking = try Asking(
+      request, name == "recall" ? names : names.union(["period", "view", "figure"]))
+    let format = try asking.format(default: .json)
+    guard !format.isOfFigures else {
+      throw Refusal.usage("format=\(format.rawValue) is of figures, not of patients")
     }
-    let count = try asking.number("trend", 1...36) ?? report.trend
-    guard period.advanced(by: 1 - count).start.year > 1900 else {
-      throw Refusal.usage("there are no figures that far back")
-    }
-    var question = ReportQuestion(period.advanced(by: 1 - count)...period)
-    question.region = asking.region.isNarrowed ? asking.region : visitor.region
-    question.grouping = try asking.one("by", RegionLevel.self)
-    question.figures = asking["figures"].map { $0.split(separator: ",").map(String.init) } ?? []
-    question.suppressBelow = try asking.number("suppress-below", 2...1000)
-    question.isComparison = try asking.one("compare", Yes.self) == .yes
-    question.patients = try asking.one("patients", Indicator.self)
-    if let edition = try asking.number("edition", 1...10_000) {
-      question.view = .edition(edition)
-    } else if try asking.one("view", Asking.View.self) == .knownNow {
-      question.view = .knownNow
-    }
-    return try checked(question, asking)
-  }
-
-  private func checked(_ question: ReportQuestion, _ asking: Asking) throws(Refusal)
-    -> ReportQuestion
-  {
-    guard asking["edition"] == nil || asking["view"] == nil else {
-      throw .usage("'edition' is as published, 'view' may not be: name one of them")
-    }
-    guard !question.isComparison || (question.view != .knownNow && question.patients == nil) else {
-      throw .usage("'compare' shows figures as published and as known now: leave the other out")
-    }
-    let isEdition = asking["edition"] != nil
-    guard question.periods.count == 1 || (question.patients == nil && !isEdition) else {
-      throw .usage("'patients' and 'edition' are of one period")
-    }
-    guard question.patients == nil || question.suppressBelow == nil else {
-      throw .usage("a list of patients hides nobody: 'patients' goes without 'suppress-below'")
-    }
-    return question
+    let question = try asking.list(name, in: visitor.region)
+    try visitor.checkList(of: question.region)
+    let report = name == "recall" ? RecallReport.report : DistrictBPReport.report
+    let table = try await reader.list(report, question, visitor.secret)
+    metrics.readList()
+    return try format.response(table, mapping)
   }
 
   // MARK: Caching
 
   /// What a report of closed periods alone is told by: its editions' digests, and what was asked by whom. nil for one that
   /// can change.
-  private func tag(
-    _ question: ReportQuestion, _ report: Report, _ format: ServedFormat, _ visitor: Gate.Visitor
-  ) async throws -> String? {
+  private static func tag(
+    _ question: ReportQuestion, _ report: Report, _ format: ServedFormat, _ visitor: Gate.Visitor,
+    _ calendar: Calendar
+  ) -> String? {
     // The ranking also shows the period before.
     guard question.view != .knownNow, !question.isComparison,
       report.name != FacilitiesReport.report.name
     else { return nil }
-    let editions = try await reader.read(visitor.secret) { tx in
-      try await RollupStore.editions(in: tx)
-    }
     var digests: [String] = []
     for period in question.periods {
-      let mine = editions.filter { $0.edition.period == period }
+      let editions = calendar.editions[period] ?? []
       let edition =
         if case .edition(let number) = question.view {
-          mine.first { $0.edition.number == number }
+          editions.first { $0.edition.number == number }
         } else {
-          mine.last
+          editions.last
         }
       guard let edition else { return nil }
       digests.append(edition.digest)
     }
+    let asked: [String] = [
+      version, report.name, format.rawValue, question.periodText,
+      question.grouping?.rawValue ?? "", question.figures.joined(separator: ","),
+      question.suppressBelow.map { "\($0)" } ?? "", visitor.admission.scope.description,
+    ]
     let region = question.region.query.map { $0.value ?? "" }
-    let asked: [String] =
-      [
-        Self.version, report.name, format.rawValue, question.periodText,
-        question.grouping?.rawValue ?? "", question.figures.joined(separator: ","),
-        question.suppressBelow.map { "\($0)" } ?? "", visitor.admission.scope.description,
-      ] + region + digests
-    return "\"\(FNV.hash(asked.joined(separator: "\u{0}")))\""
+    return "\"\(FNV.hash((asked + region + digests).joined(separator: "\u{0}")))\""
   }
 
   /// Of how reports are written: another one makes other bytes of the same figures.
@@ -264,6 +227,17 @@ struct API: Sendable {
       .cacheControl: isNamed ? "private, max-age=31536000, immutable" : "private, no-cache",
       .vary: "Authorization, Cookie",
     ]
+  }
+}
+
+extension Gate.Visitor {
+  /// What the database would refuse is told before anything is put on record.
+  func checkList(of region: RegionChoice) throws(Refusal) {
+    guard admission.readsLists else { throw .forbidden("The token is for figures only.") }
+    guard region.isNarrowed else {
+      throw .forbidden(
+        "Patients are listed of a region: name one, for example district=Bathinda or facility=…")
+    }
   }
 }
 

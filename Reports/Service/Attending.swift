@@ -3,17 +3,16 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
-import Synchronization
 
 /// What a request carries through the service.
 struct DashboardContext: RequestContext {
   var coreContext: CoreRequestContextStorage
-  /// Where the connection comes from: a client, or the proxy.
-  let peer: String
+  /// The address of whoever asks: of the connection, or what the proxy says of it.
+  var client: String
 
   init(source: ApplicationRequestContextSource) {
     coreContext = .init(source: source)
-    peer = source.channel.remoteAddress?.ipAddress ?? ""
+    client = source.channel.remoteAddress?.ipAddress ?? ""
   }
 
   /// No form here is larger.
@@ -29,37 +28,27 @@ struct Attending: RouterMiddleware {
   let metrics: Metrics
   let limit: Limiter
 
+  @concurrent
   func handle(
     _ request: Request, context: Context,
-    next: (Request, Context) async throws -> Response
+    next: @concurrent (Request, Context) async throws -> Response
   ) async throws -> Response {
     let start = ContinuousClock.now
     metrics.began()
-    let isForMachines = request.uri.path.hasPrefix("/api/")
-    let client = client(request, context)
+    var context = context
+    context.client = client(request, context)
     var response: Response
     do {
-      if let seconds = limit.take(client) {
+      if let seconds = limit.take(context.client) {
         metrics.limited()
-        throw Refusal(
-          status: .tooManyRequests, message: "That is too often. Try again in \(seconds) s.",
-          retryAfter: seconds)
+        throw Refusal.tooOften(seconds)
       }
       response = try await next(request, context)
     } catch {
-      response = answer(error, isForMachines, context)
+      response = answer(error, request, context)
     }
     protect(&response, context)
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    // The pattern, not the path: a path could name a facility that few people go to.
-    let route = context.endpointPath ?? "none"
-    metrics.answered(route, status: response.status.code, seconds: seconds)
-    context.logger.info(
-      "request",
-      metadata: [
-        "method": "\(request.method.rawValue)", "route": "\(route)",
-        "status": "\(response.status.code)", "ms": "\(Int(seconds * 1000))", "client": "\(client)",
-      ])
+    log(request, response, since: start, context)
     return response
   }
 
@@ -67,41 +56,72 @@ struct Attending: RouterMiddleware {
   private func client(_ request: Request, _ context: Context) -> String {
     guard settings.isBehindProxy, let name = HTTPField.Name("X-Forwarded-For"),
       let last = request.headers[name]?.split(separator: ",").last
-    else { return context.peer }
+    else { return context.client }
     return last.trimmingCharacters(in: .whitespaces)
   }
 
-  private func answer(_ error: any Error, _ isForMachines: Bool, _ context: Context) -> Response {
-    let refusal: Refusal
-    if let known = Refusal(error) {
-      refusal = known
-    } else if let error = error as? HTTPError {
-      refusal = Refusal(
-        status: error.status,
-        message: error.status == .notFound
-          ? "There is no such page." : error.body ?? error.status.reasonPhrase)
-    } else {
-      context.logger.error("failed", metadata: ["error": "\(error)"])
-      refusal = Refusal(status: .internalServerError, message: "That failed.")
-    }
+  private func log(
+    _ request: Request, _ response: Response, since start: ContinuousClock.Instant,
+    _ context: Context
+  ) {
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    // The pattern, not the path: a path could name a facility that few people go to.
+    let route = context.endpointPath ?? "NotFound"
+    metrics.answered(route, status: response.status.code, seconds: seconds)
+    context.logger.info(
+      "request",
+      metadata: [
+        "method": "\(request.method.rawValue)", "route": "\(route)",
+        "status": "\(response.status.code)", "ms": "\(Int(seconds * 1000))",
+        "client": "\(context.client)",
+      ])
+  }
+
+  // MARK: Errors
+
+  private func answer(_ error: any Error, _ request: Request, _ context: Context) -> Response {
+    let refusal = refusal(error, request, context)
     if refusal.status == .serviceUnavailable {
       context.logger.warning("unavailable", metadata: ["error": "\(error)"])
     }
-    var response =
+    let isForMachines = request.uri.path.hasPrefix("/api/")
+    var response: Response =
       isForMachines
       ? .json(["error": refusal.message, "request_id": context.id], status: refusal.status)
       : .page(Pages.refusal(refusal, context.id), status: refusal.status)
     if let seconds = refusal.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+    if refusal.status == .methodNotAllowed {
+      response.headers[.allow] = Routes.methods(at: request.uri.path)
+    }
     if refusal.status == .unauthorized {
       if isForMachines {
         response.headers[.wwwAuthenticate] = "Bearer"
       } else {
         response.status = .seeOther
-        response.headers[.location] = "/login"
+        let wanted = Link(wanted: request.uri.string)
+        response.headers[.location] = Link("/login", [("next", wanted?.text)]).text
       }
     }
     return response
   }
+
+  private func refusal(_ error: any Error, _ request: Request, _ context: Context) -> Refusal {
+    if let known = Refusal(error) { return known }
+    guard let status = (error as? any HTTPResponseError)?.status else {
+      context.logger.error("failed", metadata: ["error": "\(error)"])
+      return Refusal(
+        status: .internalServerError,
+        message: "That failed. What went wrong is in the service's log, with the request's id.")
+    }
+    guard status == .notFound else { return Refusal(status: status, message: status.reasonPhrase) }
+    guard Routes.methods(at: request.uri.path) == nil else {
+      return Refusal(
+        status: .methodNotAllowed, message: "That is not done with \(request.method.rawValue).")
+    }
+    return .missing("There is no such page.")
+  }
+
+  // MARK: Headers
 
   private func protect(_ response: inout Response, _ context: Context) {
     response.headers.set("X-Request-ID", context.id)
@@ -110,6 +130,7 @@ struct Attending: RouterMiddleware {
       "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers.set("X-Content-Type-Options", "nosniff")
+    response.headers.set("X-Frame-Options", "DENY")
     // Addresses here name regions and facilities.
     response.headers.set("Referrer-Policy", "no-referrer")
     response.headers.set("Cross-Origin-Opener-Policy", "same-origin")
@@ -122,16 +143,28 @@ struct Attending: RouterMiddleware {
   }
 }
 
-/// ``RateLimit`` with a clock.
-final class Limiter: Sendable {
-  private let limit: Mutex<RateLimit>
-  private let start = ContinuousClock.now
+/// Which addresses there are, and what may be done there.
+enum Routes {
+  private static let pages: Set<String> = [
+    "/", "/recall", "/health", "/ready", "/metrics", "/style.css", "/icon.svg",
+    "/api/v1/openapi.json", "/api/v1/me", "/api/v1/periods", "/api/v1/facilities",
+    "/api/v1/reports",
+  ]
 
-  init(perMinute: Int, burst: Int) { limit = Mutex(RateLimit(perMinute: perMinute, burst: burst)) }
+  /// - Returns: nil where there is nothing.
+  static func methods(at path: String) -> String? {
+    switch path {
+    case "/login": "GET, HEAD, POST"
+    case "/logout": "POST"
+    case _ where pages.contains(path) || isReport(path): "GET, HEAD"
+    default: nil
+    }
+  }
 
-  func take(_ key: String) -> Int? {
-    let now = ContinuousClock.now - start
-    return limit.withLock { $0.take(key, now: now) }
+  private static func isReport(_ path: String) -> Bool {
+    ["/api/v1/reports/", "/api/v1/lists/"].contains { folder in
+      path.hasPrefix(folder) && !path.dropFirst(folder.count).contains("/")
+    }
   }
 }
 
@@ -144,16 +177,12 @@ extension HTTPFields {
 
 extension Response {
   static func page(_ page: HTML, status: HTTPResponse.Status = .ok) -> Response {
-    Response(
-      status: status, headers: [.contentType: "text/html; charset=utf-8"],
-      body: .init(byteBuffer: ByteBuffer(string: page.text)))
+    .text(page.text, "text/html; charset=utf-8", status: status)
   }
 
   static func text(
     _ text: String, _ type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
-  )
-    -> Response
-  {
+  ) -> Response {
     Response(
       status: status, headers: [.contentType: type],
       body: .init(byteBuffer: ByteBuffer(string: text)))
@@ -164,9 +193,8 @@ extension Response {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let bytes = (try? encoder.encode(value)) ?? Data("{}".utf8)
-    return Response(
-      status: status, headers: [.contentType: "application/json; charset=utf-8"],
-      body: .init(byteBuffer: ByteBuffer(bytes: bytes)))
+    return .text(
+      String(decoding: bytes, as: UTF8.self), "application/json; charset=utf-8", status: status)
   }
 
   /// To another page, which is then asked for with GET.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
 import Hypertension
 import Logging
@@ -9,6 +10,7 @@ import NIOSSL
 import PeriodRollups
 import Postgres
 import Reports
+import ServiceLifecycle
 
 /// The service behind `report serve`: pages that are made on the server and need no script, and an API.
 ///
@@ -30,29 +32,71 @@ public struct Dashboard: Sendable {
   /// temporary tables last.
   public static let searchPath = "rollup_reach, pg_temp"
 
+  /// Why a service cannot begin.
+  public struct Unable: Error, CustomStringConvertible {
+    /// Whether it is a file that cannot be used, and not an address.
+    public let isOfFile: Bool
+    public let description: String
+  }
+
   /// Serves until it is told to stop; what is being answered then is answered.
-  /// - Parameter running: called with the port when it can be reached.
-  public func run(_ running: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+  /// - Parameter running: called with the address when it can be reached.
+  /// - Throws: ``Unable``.
+  public func run(_ running: @escaping @Sendable (String) async -> Void = { _ in }) async throws {
     let application = Application(
       router: router(), server: try server(),
       configuration: .init(
         address: .hostname(settings.host, port: settings.port), serverName: nil),
-      onServerRunning: { channel in await running(channel.localAddress?.port ?? 0) },
+      onServerRunning: { [settings] channel in
+        await running(settings.address(port: channel.localAddress?.port ?? settings.port))
+      },
       logger: logger)
-    try await application.runService()
+    var configuration = ServiceGroupConfiguration(
+      services: [.init(service: application)], gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: logger)
+    configuration.maximumGracefulShutdownDuration = settings.drainLimit
+    do {
+      try await ServiceGroup(configuration: configuration).run()
+    } catch let error as IOError {
+      throw cannotListen(String(cString: strerror(error.errnoCode)))
+    } catch is SocketAddressError {
+      throw cannotListen("there is no such host")
+    }
     await pool.close()
   }
 
-  private func server() throws -> HTTPServerBuilder {
-    guard let certificate = settings.certificate else { return .http1() }
-    var tls = TLSConfiguration.makeServerConfiguration(
-      certificateChain: try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
-        .certificate($0)
-      },
-      privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem)))
-    tls.minimumTLSVersion = .tlsv12
-    return try .tls(.http1(), tlsConfiguration: tls)
+  private func cannotListen(_ reason: String) -> Unable {
+    Unable(
+      isOfFile: false,
+      description: "cannot listen at \(settings.host), port \(settings.port): \(reason)")
   }
+
+  /// A browser that says nothing for so long is hung up on.
+  private static let idleTimeout = TimeAmount.seconds(75)
+
+  private func server() throws -> HTTPServerBuilder {
+    let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: Self.idleTimeout))
+    guard let certificate = settings.certificate else { return plain }
+    do {
+      var tls = TLSConfiguration.makeServerConfiguration(
+        certificateChain: try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
+          .certificate($0)
+        },
+        privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem)))
+      tls.minimumTLSVersion = .tlsv12
+      // Whether the key is the certificate's shows when they are used together.
+      _ = try NIOSSLContext(configuration: tls)
+      return try .tls(plain, tlsConfiguration: tls)
+    } catch {
+      throw Unable(
+        isOfFile: true,
+        description:
+          "cannot serve with the certificate \(certificate.chain) and the key \(certificate.key): expected PEM files that belong together (\(error))"
+      )
+    }
+  }
+
+  // MARK: Routes
 
   private func router() -> Router<DashboardContext> {
     let metrics = Metrics()
@@ -71,13 +115,11 @@ public struct Dashboard: Sendable {
     return router
   }
 
-  // MARK: Routes
-
   private func addOperations(
     to router: Router<DashboardContext>, _ reader: Reader, _ metrics: Metrics
   ) {
-    router.get("health") { _, _ in Response.text("alive\n") }
-    router.get("ready") { _, _ in
+    router.get("health") { _, _ -> Response in .text("alive\n") }
+    router.get("ready") { _, _ -> Response in
       guard try await reader.isReady() else {
         throw Refusal(
           status: .serviceUnavailable,
@@ -85,38 +127,58 @@ public struct Dashboard: Sendable {
             "The database is not migrated, or the service's role is no member of rollup_server.",
           retryAfter: 30)
       }
-      return Response.text("ready\n")
+      return .text("ready\n")
     }
-    router.get("metrics") { _, _ in
-      Response.text(metrics.text, "text/plain; version=0.0.4; charset=utf-8")
+    router.get("metrics") { _, _ -> Response in
+      .text(metrics.text, "text/plain; version=0.0.4; charset=utf-8")
     }
-    router.get("style.css") { _, _ in
-      var response = Response.text(Style.text, "text/css; charset=utf-8")
-      response.headers[.cacheControl] = "public, max-age=3600"
-      return response
+    router.get("style.css") { _, _ -> Response in
+      Self.kept(.text(Style.text, "text/css; charset=utf-8"))
     }
+    router.get("icon.svg") { _, _ -> Response in Self.kept(.text(Style.icon, "image/svg+xml")) }
+  }
+
+  /// What is the same for everybody and changes with the program.
+  private static func kept(_ response: Response) -> Response {
+    var response = response
+    response.headers[.cacheControl] = "public, max-age=3600"
+    return response
   }
 
   private func addPages(
     to router: Router<DashboardContext>, _ gate: Gate, _ reader: Reader, _ metrics: Metrics
   ) {
-    router.get("/") { request, _ in
+    let formats = ServedFormat.offered(hasMapping: settings.mapping != nil)
+    let copies = Copies<Page> { $0.body.text.utf8.count }
+    router.get("/") { request, _ -> Response in
       let visitor = try await gate.admit(request)
-      let asking = try Asking(request, Asking.region.union(Asking.time))
-      let region = asking.region.isNarrowed ? asking.region : visitor.region
+      let asking = try Asking(
+        request, Asking.region.union(["period", "view", "sort"]), isForm: true)
       let page = RegionPage(
-        visitor: visitor, region: region, asked: try asking.period(),
-        view: try asking.one("view", Asking.View.self) ?? .published, form: gate.form(request))
-      return gate.giving(.page(try await page.make(reader)), form: page.form)
+        visitor: visitor, region: asking.region.isNarrowed ? asking.region : visitor.region,
+        asked: try asking.period(), view: try asking.view(),
+        sort: try asking.sort(among: RegionPage.columns), formats: formats)
+      let made = try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
+        try await page.make(reader)
+      }
+      return gate.answer(request, made, for: visitor)
     }
-    router.get("recall") { request, _ in
+    router.get("recall") { request, _ -> Response in
       let visitor = try await gate.admit(request)
-      let asking = try Asking(request, Asking.region)
-      let region = asking.region.isNarrowed ? asking.region : visitor.region
-      let page = RecallPage(visitor: visitor, region: region, form: gate.form(request))
-      let response = Response.page(try await page.make(reader))
+      let asking = try Asking(request, Asking.region, isForm: true)
+      let page = RecallPage(
+        visitor: visitor, region: asking.region.isNarrowed ? asking.region : visitor.region)
+      let made = try await page.make(reader)
       metrics.readList()
-      return gate.giving(response, form: page.form)
+      return gate.answer(request, made, for: visitor)
     }
+  }
+}
+
+extension Gate {
+  /// A page, with the forms that it has.
+  fileprivate func answer(_ request: Request, _ page: Page, for visitor: Visitor) -> Response {
+    let form = form(request)
+    return giving(.page(Pages.framed(page, for: visitor, form: form)), form: form)
   }
 }

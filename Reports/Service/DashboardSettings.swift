@@ -11,21 +11,31 @@ public struct DashboardSettings: Sendable {
   public var isBehindProxy: Bool
   /// Requests a minute and address; 0 for no limit.
   public var requestsPerMinute: Int
+  /// How long what is being answered may go on when the service is told to stop.
+  public var drainLimit: Duration
   /// What is what in DHIS2; nil to offer no such files.
   public var mapping: DHIS2Mapping?
 
   public init(
     host: String = "127.0.0.1", port: Int = 8080, certificate: (chain: String, key: String)? = nil,
-    isBehindProxy: Bool = false, requestsPerMinute: Int = 600, mapping: DHIS2Mapping? = nil
+    isBehindProxy: Bool = false, requestsPerMinute: Int = 600,
+    drainLimit: Duration = .seconds(30), mapping: DHIS2Mapping? = nil
   ) {
     self.host = host
     self.port = port
     self.certificate = certificate
     self.isBehindProxy = isBehindProxy
     self.requestsPerMinute = requestsPerMinute
+    self.drainLimit = drainLimit
     self.mapping = mapping
   }
 
   /// Whether browsers reach it by TLS.
   var isSecure: Bool { certificate != nil || isBehindProxy }
+
+  /// Where it can be reached, given the port it has.
+  func address(port: Int) -> String {
+    let name = host.contains(":") ? "[\(host)]" : host
+    return "\(certificate == nil ? "http" : "https")://\(name):\(port)/"
+  }
 }

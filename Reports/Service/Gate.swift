@@ -2,7 +2,6 @@ import HTTPTypes
 import Hummingbird
 import Hypertension
 import Postgres
-import Synchronization
 
 /// Lets in who shows a token that holds: in the header `Authorization: Bearer …`, or in the cookie of the login page.
 struct Gate: Sendable {
@@ -22,12 +21,12 @@ struct Gate: Sendable {
   func admit(_ request: Request) async throws -> Visitor {
     let bearer = Self.bearer(request)
     guard let secret = bearer ?? request.cookies[cookieName]?.value else { throw Refusal.noToken }
-    guard let admission = try await admission(secret) else { throw Refusal.noToken }
+    guard let admission = try await admission(of: secret) else { throw Refusal.noToken }
     return Visitor(secret: secret, admission: admission, isLoggedIn: bearer == nil)
   }
 
   /// What a secret opens; nil for one that does not hold.
-  func admission(_ secret: String) async throws -> Admission? {
+  func admission(of secret: String) async throws -> Admission? {
     // Nothing longer was ever given out, and a text has no zero bytes.
     guard (1...200).contains(secret.utf8.count), !secret.utf8.contains(0) else { return nil }
     do {
@@ -50,7 +49,7 @@ struct Gate: Sendable {
   var cookieName: String { isSecure ? "__Host-token" : "token" }
   var formCookieName: String { isSecure ? "__Host-form" : "form" }
 
-  /// Gone with the browser, and at the latest when the token expires.
+  /// - Parameter seconds: how long the browser keeps it; nil until it is closed.
   func cookie(_ name: String, _ value: String, for seconds: Int? = nil) -> Cookie {
     Cookie(
       name: name, value: value, maxAge: seconds, path: "/", secure: isSecure, httpOnly: true,

@@ -1,3 +1,6 @@
+import PeriodRollups
+import Reports
+
 /// A piece of a page. What is interpolated is text and is escaped, unless it is a piece itself, so that nothing that a
 /// database or a query string says becomes markup.
 ///
@@ -24,30 +27,9 @@ struct HTML: Sendable, ExpressibleByStringInterpolation {
       text += pieces.map(\.text).joined(separator: "\n")
     }
     mutating func appendInterpolation(_ number: Int) { text += String(number) }
-    mutating func appendInterpolation(_ value: String) { text += value.escaped }
-    mutating func appendInterpolation(_ link: Link) { text += link.text.escaped }
-  }
-}
-
-extension String {
-  /// As text or an attribute's value. Control characters, which HTML has no place for, are left out.
-  fileprivate var escaped: String {
-    var text = ""
-    text.reserveCapacity(utf8.count)
-    for scalar in unicodeScalars {
-      switch scalar {
-      case "&": text += "&amp;"
-      case "<": text += "&lt;"
-      case ">": text += "&gt;"
-      case "\"": text += "&quot;"
-      case "'": text += "&#39;"
-      default:
-        if scalar.value >= 0x20 || scalar == "\n" || scalar == "\t" {
-          text.unicodeScalars.append(scalar)
-        }
-      }
-    }
-    return text
+    mutating func appendInterpolation(_ period: Period) { text += period.description }
+    mutating func appendInterpolation(_ value: String) { text += value.html }
+    mutating func appendInterpolation(_ link: Link) { text += link.text.html }
   }
 }
 

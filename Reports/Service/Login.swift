@@ -1,26 +1,28 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Hypertension
 import NIOCore
 
 /// The login page: a token is taken once and kept in a cookie that no script reads and no other site sends.
 struct Login: Sendable {
   let gate: Gate
-  /// Few can guess 256 bits, and nobody should try: ten a minute and address.
+  /// Nobody guesses 260 bits, and nobody should try: ten a minute and address.
   private let attempts = Limiter(perMinute: 10, burst: 10)
+  /// A browser forgets its token after a week, if that does not expire before.
+  private static let longest = 7 * 86_400.0
 
   init(gate: Gate) { self.gate = gate }
 
   func add(to router: Router<DashboardContext>) {
-    router.get("login") { request, _ in
-      _ = try Asking(request, [])
-      let form = gate.form(request)
-      return gate.giving(.page(Pages.login(form: form)), form: form)
+    router.get("login") { request, _ -> Response in
+      let asking = try Asking(request, ["next"], isForm: true)
+      return page(request, next: asking["next"])
     }
     router.post("login") { request, context in try await logIn(request, context) }
-    router.post("logout") { request, context in
+    router.post("logout") { request, context -> Response in
       guard gate.isOurForm(request, try await Self.fields(request, context)["form"]) else {
-        throw Refusal.forbidden("That form is not from here, or too old. Load the page again.")
+        throw Refusal.strangeForm
       }
       var response = Response.see(Link("/login"))
       response.setCookie(gate.cookie(gate.cookieName, "", for: 0))
@@ -28,47 +30,62 @@ struct Login: Sendable {
     }
   }
 
+  private func page(
+    _ request: Request, next: String?, wrong: String? = nil, status: HTTPResponse.Status = .ok
+  ) -> Response {
+    let form = gate.form(request)
+    let next = next.flatMap { Link(wanted: $0) }
+    return gate.giving(
+      .page(Pages.login(form: form, next: next, wrong: wrong), status: status), form: form)
+  }
+
   private func logIn(_ request: Request, _ context: DashboardContext) async throws -> Response {
     let fields = try await Self.fields(request, context)
-    guard gate.isOurForm(request, fields["form"]) else {
-      throw Refusal.forbidden("That form is not from here, or too old. Load the page again.")
-    }
+    guard gate.isOurForm(request, fields["form"]) else { throw Refusal.strangeForm }
+    if let seconds = attempts.take(context.client) { throw Refusal.tooOften(seconds) }
     let secret = (fields["token"] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    if let seconds = attempts.take(context.peer) {
-      throw Refusal(
-        status: .tooManyRequests, message: "That is too often. Try again in \(seconds) s.",
-        retryAfter: seconds)
-    }
-    guard let admission = try await gate.admission(secret) else {
-      let form = gate.form(request)
-      return gate.giving(
-        .page(
-          Pages.login(form: form, wrong: "That token is unknown, expired or revoked."),
-          status: .forbidden), form: form)
+    guard let admission = try await gate.admission(of: secret) else {
+      return page(
+        request, next: fields["next"], wrong: "That token is unknown, expired or revoked.",
+        status: .forbidden)
     }
     let left = admission.expiresAt.date.timeIntervalSinceNow
-    var response = Response.see(Link("/"))
+    var response = Response.see(fields["next"].flatMap { Link(wanted: $0) } ?? Link("/"))
     response.setCookie(
-      gate.cookie(gate.cookieName, secret, for: max(1, Int(min(left, 86_400 * 30)))))
+      gate.cookie(gate.cookieName, secret, for: Int(max(1, min(left, Self.longest)))))
     return response
   }
 
-  /// The fields of a form, as browsers send them.
+  /// The fields of a form, as browsers send them; of those that come twice the first.
   private static func fields(_ request: Request, _ context: DashboardContext) async throws
     -> [String: String]
   {
     let body = try await request.body.collect(upTo: context.maxUploadSize)
-    let fields = Dictionary(
-      try FormFields.read(String(buffer: body)).map { ($0.name, $0.value) }
-    ) { first, _ in first }
-    return fields
+    let fields = try FormFields.read(String(buffer: body))
+    return Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
+  }
+}
+
+extension Link {
+  /// A page that someone asked for before the login.
+  /// - Returns: nil for what is no page of ours.
+  init?(wanted text: String) {
+    let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let path = parts.first.map(String.init), ["/", "/recall"].contains(path),
+      let asked = try? FormFields.read(parts.count > 1 ? String(parts[1]) : "")
+    else { return nil }
+    self.init(path, asked.map { ($0.name, $0.value) })
   }
 }
 
 extension Gate {
   /// The value by which a form of this browser's is known; a new one where it has none.
   func form(_ request: Request) -> String {
-    if let value = request.cookies[formCookieName]?.value, value.count == 32 { return value }
+    if let value = request.cookies[formCookieName]?.value, value.utf8.count == 32,
+      value.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+    {
+      return value
+    }
     var random = SystemRandomNumberGenerator()
     return (0..<2).map { _ in
       let digits = String(random.next(), radix: 16)

@@ -1,28 +1,37 @@
 import Foundation
 import Hypertension
 import PeriodRollups
+import Postgres
 import Reports
 import RollupStore
+
+/// What a page says, the same for all who may see it.
+struct Page: Sendable {
+  let title: String
+  let body: HTML
+
+  init(title: String, body: [HTML]) {
+    self.title = title
+    self.body = "\(body)"
+  }
+}
 
 /// The frame that every page has, and the pages that read nothing.
 enum Pages {
   /// - Parameters:
   ///   - visitor: nil before the login.
   ///   - form: what makes a form ours (``Gate/isOurForm(_:_:)``).
-  static func page(
-    _ title: String, for visitor: Gate.Visitor? = nil, form: String = "", _ body: [HTML]
-  ) -> HTML {
-    let leave: HTML? = visitor.flatMap { visitor in
-      visitor.isLoggedIn
-        ? """
+  static func framed(_ page: Page, for visitor: Gate.Visitor? = nil, form: String = "") -> HTML {
+    let leave: HTML? = visitor.flatMap { visitor -> HTML? in
+      guard visitor.isLoggedIn else { return nil }
+      return """
         <form method="post" action="/logout"><input type="hidden" name="form" value="\(form)"><button>Log out</button></form>
-        """ : nil
+        """
     }
-    let who: HTML? = visitor.map { visitor in
-      """
-      <span>\(visitor.admission.name): \(visitor.admission.scope.description), \
-      \(visitor.admission.readsLists ? "figures and lists" : "figures")</span>
-      """
+    let who: HTML? = visitor.map { visitor -> HTML in
+      let rights = visitor.admission.readsLists ? "figures and lists" : "figures"
+      return
+        "<p>\(visitor.admission.name), \(visitor.admission.scope.description): \(rights)</p>"
     }
     return """
       <!DOCTYPE html>
@@ -30,66 +39,87 @@ enum Pages {
       <head>
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(title)</title>
+      <title>\(page.title)</title>
       <link rel="stylesheet" href="/style.css">
+      <link rel="icon" href="/icon.svg" type="image/svg+xml">
       </head>
       <body>
-      <a class="skip" href="#content">To the figures</a>
-      <header><a href="/">Hypertension control</a>\(who)\(leave)</header>
-      <main id="content">
-      \(body)
+      <a class="skip" href="#content">Skip to the content</a>
+      <header>
+      <a class="home" href="/">Hypertension control</a>
+      \(who)
+      \(leave)
+      </header>
+      <main id="content" tabindex="-1">
+      \(page.body)
       </main>
-      <footer>Figures of hypertensive patients. An open period can still change; a closed one only by a restatement, which is a new edition.</footer>
+      <footer><p>Figures of hypertensive patients. An open period can still change; a closed one only by a restatement, which is a new edition.</p></footer>
       </body>
       </html>
 
       """
   }
 
-  static func login(form: String, wrong: String? = nil) -> HTML {
-    let complaint: HTML? = wrong.map { "<p class=\"wrong\" role=\"alert\">\($0)</p>" }
-    return page(
-      "Log in",
-      [
-        "<h1>Log in</h1>", complaint ?? "",
+  /// - Parameter next: where it leads.
+  static func login(form: String, next: Link?, wrong: String?) -> HTML {
+    let wanted: HTML? = next.map { link -> HTML in
+      "<input type=\"hidden\" name=\"next\" value=\"\(link)\">"
+    }
+    let complaint: HTML? = wrong.map { text -> HTML in
+      "<p class=\"wrong\" role=\"alert\" id=\"wrong\">\(text)</p>"
+    }
+    let describes: HTML = wrong == nil ? "" : " aria-invalid=\"true\" aria-describedby=\"wrong\""
+    let page = Page(
+      title: "Log in",
+      body: [
         """
+        <h1>Log in</h1>
+        \(complaint)
         <form method="post" action="/login" class="asks">
-        <input type="hidden" name="form" value="\(form)">
-        <label>Access token <input type="password" name="token" autocomplete="current-password" required></label>
+        <input type="hidden" name="form" value="\(form)">\(wanted)
+        <label>Access token <input type="password" name="token" autocomplete="current-password" required\(describes)></label>
         <button>Log in</button>
         </form>
         <p>Tokens are given out by whoever runs this service.</p>
-        """,
+        """
       ])
+    return framed(page)
   }
 
   static func refusal(_ refusal: Refusal, _ request: String) -> HTML {
-    page(
-      refusal.status.reasonPhrase,
-      [
-        "<h1>\(refusal.status.reasonPhrase)</h1>",
-        "<p class=\"wrong\" role=\"alert\">\(refusal.message)</p>",
-        "<p><a href=\"/\">To the overview</a></p>",
-        "<p>Request <code>\(request)</code></p>",
+    let page = Page(
+      title: refusal.status.reasonPhrase,
+      body: [
+        """
+        <h1>\(refusal.status.reasonPhrase)</h1>
+        <p class="wrong" role="alert">\(refusal.message)</p>
+        <p><a href="/">To the overview</a></p>
+        <p>Request <code>\(request)</code></p>
+        """
       ])
+    return framed(page)
   }
 
   // MARK: Parts
 
   /// How far the period is: open or closed, edition and digest.
   static func standing(_ period: Period, _ calendar: Calendar, _ view: Asking.View) -> HTML {
-    guard let edition = calendar.editions[period] else {
+    guard let edition = calendar.edition(of: period, view) else {
       return """
         <p class="standing"><strong>\(period) is open.</strong> Its figures can still change.</p>
         """
     }
-    let reason: HTML? = edition.reason.map { " Restated: \($0)." }
+    let number = edition.edition.number
+    let isLast = number == calendar.last(of: period)?.edition.number
     let shown: HTML =
       view == .knownNow
-      ? "<strong>\(period) is closed; these are its figures as they would be today.</strong>"
-      : "<strong>\(period) is closed: edition \(edition.edition.number).</strong>"
+      ? "<strong>\(period) is closed; these are its figures as they would be today.</strong> What was published is edition \(number)."
+      : isLast
+        ? "<strong>\(period) is closed: edition \(number).</strong>"
+        : "<strong>\(period) is closed: edition \(number), which is not the last.</strong>"
+    let reason: HTML? = edition.reason.map { text -> HTML in " Restated: \(text)." }
     return """
-      <p class="standing">\(shown) Closed at \(edition.closedAt.description).\(reason)<br>Digest <code>\(edition.digest)</code></p>
+      <p class="standing">\(shown) Closed at \(edition.closedAt.minute).\(reason)<br>Digest <code>\(edition.digest)</code></p>
       """
   }
 
@@ -97,35 +127,47 @@ enum Pages {
   static func picker(_ link: Link, _ period: Period, _ calendar: Calendar, _ view: Asking.View)
     -> HTML
   {
-    let kept = link.query.filter { !["period", "view"].contains($0.name) }.map {
-      name, value -> HTML in
-      "<input type=\"hidden\" name=\"\(name)\" value=\"\(value)\">"
+    let kept = link.query.filter { !["period", "view"].contains($0.name) }.map { pair -> HTML in
+      "<input type=\"hidden\" name=\"\(pair.name)\" value=\"\(pair.value)\">"
     }
     func options(_ type: PeriodType) -> [HTML] {
-      calendar.periods(type).map { one in
+      calendar.periods(type).map { one -> HTML in
         let mark: HTML = one == period ? " selected" : ""
-        let standing = calendar.editions[one] == nil ? "open" : "closed"
-        return
-          "<option value=\"\(one.description)\"\(mark)>\(one.description), \(standing)</option>"
+        let standing = calendar.last(of: one) == nil ? "open" : "closed"
+        return "<option value=\"\(one)\"\(mark)>\(one), \(standing)</option>"
       }
     }
-    let views: [HTML] = [
-      (Asking.View.published, "As published, or so far"), (.knownNow, "As known now"),
-    ].map { one, name in
+    let views = choices(of: period, calendar).map { one, name -> HTML in
       let mark: HTML = one == view ? " selected" : ""
-      return "<option value=\"\(one.rawValue)\"\(mark)>\(name)</option>"
+      return "<option value=\"\(one.text)\"\(mark)>\(name)</option>"
     }
     return """
       <form method="get" action="\(link.path)" class="asks">
       \(kept)
       <label>Period <select name="period">
-      <optgroup label="Quarters">\(options(.quarter))</optgroup>
-      <optgroup label="Months">\(options(.month))</optgroup>
+      <optgroup label="Quarters">
+      \(options(.quarter))
+      </optgroup>
+      <optgroup label="Months">
+      \(options(.month))
+      </optgroup>
       </select></label>
-      <label>Figures <select name="view">\(views)</select></label>
+      <label>Figures <select name="view">
+      \(views)
+      </select></label>
       <button>Show</button>
       </form>
       """
+  }
+
+  /// The views that there are of a period; also of an open one, since another period may be picked with them.
+  private static func choices(of period: Period, _ calendar: Calendar) -> [(Asking.View, String)] {
+    var choices: [(Asking.View, String)] = [(.published, "As published, or so far")]
+    for edition in (calendar.editions[period] ?? []).dropLast().reversed() {
+      let number = edition.edition.number
+      choices.append((.edition(number), "As published in edition \(number)"))
+    }
+    return choices + [(.knownNow, "As known now"), (.compared, "Published and known now")]
   }
 
   static func path(_ steps: [(name: String, link: Link)]) -> HTML {
@@ -133,54 +175,19 @@ enum Pages {
     let items = steps.map { step -> HTML in "<li><a href=\"\(step.link)\">\(step.name)</a></li>" }
     return "<nav aria-label=\"Regions\"><ol class=\"path\">\(items)</ol></nav>"
   }
+}
 
-  /// A table of some columns of a report.
-  /// - Parameters:
-  ///   - heading: of the first column, which names the row.
-  ///   - link: where the row's name leads.
-  static func table(
-    _ caption: String, _ heading: String, _ table: ReportTable, _ columns: [String],
-    rows: [ReportTable.Row]? = nil, link: (ReportTable.Row) -> Link? = { _ in nil }
-  ) -> HTML {
-    let places = columns.compactMap { table.place(of: $0) }
-    let heads = places.map { place -> HTML in
-      let column = table.columns[place]
-      return "<th scope=\"col\"\(column.isNumber ? numeric : "")>\(column.heading)</th>"
-    }
-    let lines = (rows ?? Array(table.rows)).map { row -> HTML in
-      let name: HTML = link(row).map { "<a href=\"\($0)\">\(row.label)</a>" } ?? "\(row.label)"
-      let cells = places.map { place -> HTML in
-        "<td\(table.columns[place].isNumber ? numeric : "")>\(row.cells[place].html)</td>"
-      }
-      return "<tr><th scope=\"row\">\(name)</th>\(cells)</tr>"
-    }
-    return """
-      <div class="wide" tabindex="0" role="region" aria-label="\(caption)">
-      <table>
-      <caption>\(caption)</caption>
-      <thead><tr><th scope="col">\(heading)</th>\(heads)</tr></thead>
-      <tbody>
-      \(lines)
-      </tbody>
-      </table>
-      </div>
-      """
-  }
-
-  private static let numeric: HTML = " class=\"n\""
+extension Timestamp {
+  /// For people: `2024-07-16 04:30 UTC`.
+  var minute: String { String(description.prefix(16)).replacing("T", with: " ") + " UTC" }
 }
 
 extension ReportTable.Cell {
   var html: HTML {
     switch self {
-    case .text(let text): "\(text)"
-    case .integer(let number): "\(number)"
-    case .rate(let tenths):
-      "\(tenths < 0 ? "-" : "")\(Int(tenths.magnitude / 10)).\(Int(tenths.magnitude % 10))"
-    case .empty: "<span aria-label=\"none\">–</span>"
-    case .hidden: "<span aria-label=\"not shown\">\(Self.hiddenMark)</span>"
+    case .empty: "<abbr title=\"none\">–</abbr>"
+    case .hidden: "<abbr title=\"not shown\">\(Self.hiddenMark)</abbr>"
+    default: "\(shown(dash: ""))"
     }
   }
-
-  var text: String? { if case .text(let text) = self { text } else { nil } }
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// How often each may ask: a bucket each, which fills at a steady rate and lets a burst through.
 ///
 /// It knows no clock: whoever asks says what time it is.
@@ -47,5 +49,18 @@ struct RateLimit: Sendable {
     buckets = buckets.filter { filled($0.value, now) < Double(burst) }
     // Where all are asking at once, nobody is held to what he asked before.
     if buckets.count >= Self.most { buckets.removeAll() }
+  }
+}
+
+/// ``RateLimit`` with a clock.
+final class Limiter: Sendable {
+  private let limit: Mutex<RateLimit>
+  private let start = ContinuousClock.now
+
+  init(perMinute: Int, burst: Int) { limit = Mutex(RateLimit(perMinute: perMinute, burst: burst)) }
+
+  func take(_ key: String) -> Int? {
+    let now = ContinuousClock.now - start
+    return limit.withLock { $0.take(key, now: now) }
   }
 }

@@ -13,6 +13,13 @@ struct Reader: Sendable {
   func read<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
   ) async throws -> Value {
+    try await dated(secret, body).value
+  }
+
+  /// As ``read(_:_:)``, with what the database was.
+  func dated<Value>(
+    _ secret: String, _ body: (borrowing Transaction) async throws -> Value
+  ) async throws -> (moment: Moment?, value: Value) {
     try await ServedReading.$current.withValue(ServedReading()) {
       do {
         return try await transaction(secret, body)
@@ -25,18 +32,13 @@ struct Reader: Sendable {
 
   private func transaction<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
-  ) async throws -> Value {
+  ) async throws -> (moment: Moment?, value: Value) {
     try await pool.transaction(.repeatableRead, readOnly: true) { tx in
-      _ = try await tx.prepared("SELECT FROM rollup.enter(\(secret))")
-      return try await body(tx)
+      let answers = try await tx.pipeline([
+        "SELECT FROM rollup.enter(\(secret))", "SELECT \(unescaped: Moment.expression)",
+      ])
+      return (Moment(try answers[1].only(String?.self)), try await body(tx))
     }
-  }
-
-  /// A report of figures.
-  func report(_ report: Report, _ question: ReportQuestion, _ secret: String) async throws
-    -> ReportTable
-  {
-    try await read(secret) { tx in try await report.make(question, in: tx) }
   }
 
   /// A list of patients: put on record, and when that is committed, read.
@@ -70,19 +72,31 @@ struct Reader: Sendable {
 struct Calendar: Sendable {
   let today: CalendarDate
   let timeZone: String
-  /// The last edition of each closed period.
-  let editions: [Period: EditionRecord]
+  /// Of each closed period, the first edition first.
+  let editions: [Period: [EditionRecord]]
 
   init(_ tx: borrowing Transaction) async throws {
-    let (day, zone) = try await tx.query(
+    let (day, zone) = try await tx.prepared(
       "SELECT (now() AT TIME ZONE time_zone)::date, time_zone FROM rollup.deployment"
     ).only((CalendarDay, String).self)
     today = CalendarDate(day)
     timeZone = zone
     editions = Dictionary(
-      try await RollupStore.editions(in: tx).map { ($0.edition.period, $0) }
-    ) { $0.edition.number > $1.edition.number ? $0 : $1 }
+      grouping: try await RollupStore.editions(in: tx), by: { $0.edition.period }
+    ).mapValues { editions in editions.sorted { $0.edition.number < $1.edition.number } }
   }
+
+  /// The last edition; nil of an open period.
+  func last(of period: Period) -> EditionRecord? { editions[period]?.last }
+
+  /// What a view shows: the edition that it names, else the last; nil of an open period.
+  func edition(of period: Period, _ view: Asking.View) -> EditionRecord? {
+    guard case .edition(let number) = view else { return last(of: period) }
+    return editions[period]?.first { $0.edition.number == number }
+  }
+
+  /// The last quarter that is closed.
+  var lastClosed: Period? { editions.keys.filter { $0.type == .quarter }.max() }
 
   /// The last quarter that is over.
   var usual: Period { Period(.quarter, containing: today).advanced(by: -1) }

@@ -6,7 +6,6 @@ import Reports
 struct RecallPage: Sendable {
   let visitor: Gate.Visitor
   let region: RegionChoice
-  let form: String
 
   /// As many as one prints; the rest is in the file.
   private static let most = 500
@@ -15,29 +14,31 @@ struct RecallPage: Sendable {
     "days_overdue",
   ]
 
-  func make(_ reader: Reader) async throws -> HTML {
-    guard visitor.admission.readsLists else {
-      throw Refusal.forbidden("The token is for figures only.")
-    }
+  func make(_ reader: Reader) async throws -> Page {
+    try visitor.checkList(of: region)
     // The report is as of today, whatever the period.
-    let today = try await reader.read(visitor.secret) { tx in try await Calendar(tx).today }
-    var question = ReportQuestion(Period(.month, containing: today))
+    var question = ReportQuestion(Period(.month, containing: CalendarDate(daysSince1970: 0)))
     question.region = region
     let table = try await reader.list(RecallReport.report, question, visitor.secret)
-    let name = region.block ?? region.district ?? region.state ?? "your region"
     let rows = Array(table.rows.prefix(Self.most))
-    let file = Link("/api/v1/reports/recall", region.query + [("format", "csv")])
+    let file = Link("/api/v1/lists/recall", region.query + [("format", "csv")])
     let shown: HTML =
       table.rows.count > rows.count
-      ? "<p>The most urgent \(rows.count) of \(table.rows.count); the file has all.</p>"
-      : "<p>\(table.rows.count) patients.</p>"
-    return Pages.page(
-      table.title, for: visitor, form: form,
-      [
-        Pages.path([(name, Link.region(region, nil, .published))]), "<h1>\(table.title)</h1>",
-        shown,
-        "<p><a href=\"\(file)\" download>As a file (CSV)</a>, which is another reading of the list.</p>",
-        Pages.table("Most urgent first", "Facility", table, Self.columns, rows: rows),
+      ? "The most urgent \(rows.count) of \(table.rows.count) patients; the file has all."
+      : "\(table.rows.count) patients."
+    let name = region.facility == nil ? region.name : rows.first?.label ?? region.name
+    let listing = PageTable(
+      caption: "Most urgent first", heading: "Facility", table: table, columns: Self.columns,
+      rows: rows)
+    return Page(
+      title: table.title,
+      body: [
+        Pages.path([(name ?? "Overview", Link.region(region, nil, .published))]),
+        """
+        <h1>\(table.title)</h1>
+        <p>\(shown) <a href="\(file)" download>As a file (CSV)</a>, which is another reading of the list.</p>
+        """,
+        rows.isEmpty ? "<p class=\"standing\">Nobody is to be called today.</p>" : listing.html,
       ])
   }
 }

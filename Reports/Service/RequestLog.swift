@@ -16,6 +16,7 @@ public struct JSONLogHandler: LogHandler {
 
   public func log(event: LogEvent) {
     var fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
+    fields["request_id"] = fields.removeValue(forKey: "hb.request.id")
     fields["at"] = Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     fields["level"] = event.level.rawValue
     fields["logger"] = label
@@ -23,6 +24,7 @@ public struct JSONLogHandler: LogHandler {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let line = try? encoder.encode(fields) else { return }
-    FileHandle.standardError.write(line + Data("\n".utf8))
+    // Whoever read it may have gone: no reason to end.
+    try? FileHandle.standardError.write(contentsOf: line + Data("\n".utf8))
   }
 }

@@ -9,9 +9,29 @@ enum ServedFormat: String, CaseIterable, Sendable {
   case csv, json, ndjson, markdown, html, xlsx, fhir, dhis2
   case dhis2CSV = "dhis2-csv"
 
-  /// Those that need no mapping.
-  static var downloads: [ServedFormat] {
-    allCases.filter { $0 != .dhis2 && $0 != .dhis2CSV }
+  /// Those that the service can write: DHIS2 takes a mapping.
+  static func offered(hasMapping: Bool) -> [ServedFormat] {
+    hasMapping ? allCases : allCases.filter { !$0.isDHIS2 }
+  }
+
+  private var isDHIS2: Bool { self == .dhis2 || self == .dhis2CSV }
+
+  /// Whether it says figures of periods, and nothing else.
+  var isOfFigures: Bool { self == .fhir || isDHIS2 }
+
+  /// What a link to it says.
+  var title: String {
+    switch self {
+    case .csv: "CSV"
+    case .json: "JSON"
+    case .ndjson: "NDJSON"
+    case .markdown: "Markdown"
+    case .html: "Page to print"
+    case .xlsx: "Excel"
+    case .fhir: "FHIR"
+    case .dhis2: "DHIS2, JSON"
+    case .dhis2CSV: "DHIS2, CSV"
+    }
   }
 
   var mediaType: String {
@@ -57,7 +77,7 @@ enum ServedFormat: String, CaseIterable, Sendable {
   func response(_ table: ReportTable, _ mapping: DHIS2Mapping?) throws -> Response {
     let format = try make(mapping)
     var body = ByteBuffer()
-    try format.write(table) { body.writeBytes($0) }
+    try format.write(table) { bytes in body.writeBytes(bytes) }
     let name = "\(table.name)-\(table.facts.first { $0.name == "period" }?.value ?? "now")"
     let safe = String(
       name.unicodeScalars.map { scalar -> Character in

@@ -145,13 +145,13 @@ import Testing
       BEGIN; SELECT id FROM rollup.enter('\(secret)');
       \(sql)
       """
-    let outcome = run(
+    let outcome = await run(
       [
         "/usr/bin/env", "psql", "-X", "-A", "-t", ServedDatabase.address(of: served.owner), "-c",
         script,
       ],
       environment: [:])
-    let statements = run(
+    let statements = await run(
       ["/usr/bin/env", "psql", "-X", "-A", "-t", ServedDatabase.address(of: served.owner)]
         + ["-c", "BEGIN", "-c", "SELECT id FROM rollup.enter('\(secret)')"]
         + sql.split(separator: ";\n").flatMap { ["-c", String($0)] })

@@ -9,51 +9,52 @@ import Testing
 
 /// The dashboard as a browser and a program meet it.
 @Suite struct DashboardTests {
-  /// 2024Q1 is closed; two districts.
   private func example(
-    _ arguments: [String] = [],
-    _ body: (RunningService, ServedDatabase) async throws -> Void
+    _ arguments: [String] = [], _ body: (RunningService, ServedDatabase) async throws -> Void
   ) async throws {
-    let programme = try ExampleProgramme.make()
-    try await TestDatabase.migrated(timeZone: programme.timeZone, size: 4) { database, store in
-      try await programme.record(in: store)
-      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
-      try await closer.close(Period(parsing: "2024Q1"))
-      try await ServedDatabase.with(database) { served in
-        let url = ServedDatabase.address(of: database)
-        try await RunningService.with(url, arguments) { try await body($0, served) }
-      }
-    }
+    try await ServedExample.with(arguments, body)
   }
 
-  private let bathinda = AccessToken.Scope.district(state: "Punjab", "Bathinda")
-  private static let facility = ExampleProgramme.id(1).uuidString.lowercased()
-  private static let foreign = ExampleProgramme.id(3).uuidString.lowercased()
+  private let bathinda = ServedExample.bathinda
+  private static let facility = ServedExample.facility
+  private static let foreign = ServedExample.foreign
 
   // MARK: Pages
 
   @Test func oneLogsInAndGoesFromTheOverviewToAFacility() async throws {
     try await example { service, served in
       let secret = try await served.token(.all)
-      let login = try service.ask("/login")
+      let login = try await service.ask("/login")
       #expect(login.status == 200)
       let form = try #require(login.body.firstMatch(of: /name="form" value="([0-9a-f]+)"/)).output.1
       let given = try #require(login.headers["set-cookie"])
       #expect(given.contains("HttpOnly") && given.contains("SameSite=Strict"))
 
-      let wrong = try service.ask(
+      let wrong = try await service.ask(
         "/login", headers: ["Cookie: form=\(form)"],
         form: ["form": String(form), "token": "nonsense"])
       #expect(wrong.status == 403 && wrong.body.contains("unknown, expired or revoked"))
-      let elsewhere = try service.ask("/login", form: ["form": String(form), "token": secret])
+      let elsewhere = try await service.ask(
+        "/login", form: ["form": String(form), "token": secret])
       #expect(elsewhere.status == 403 && elsewhere.headers["set-cookie"] == nil)
-      let right = try service.ask(
+      let right = try await service.ask(
         "/login", headers: ["Cookie: form=\(form)"], form: ["form": String(form), "token": secret])
       #expect(right.status == 303 && right.headers["location"] == "/")
+      // Where one wanted to go, and nowhere else.
+      for (next, location) in [
+        ("/?state=A%26B&period=2024Q1", "/?state=A%26B&period=2024Q1"),
+        ("//elsewhere.example/", "/"),
+        ("https://elsewhere.example/?", "/"), ("/?a=b\r\nX: y", "/?a=b%0D%0AX%3A%20y"),
+      ] {
+        let sent = try await service.ask(
+          "/login", headers: ["Cookie: form=\(form)"],
+          form: ["form": String(form), "token": secret, "next": next])
+        #expect(sent.headers["location"] == location)
+      }
       let cookies = "Cookie: form=\(form); token=\(secret)"
       #expect(right.headers["set-cookie"]?.contains("token=\(secret)") == true)
 
-      let overview = try service.ask("/?period=2024Q1", headers: [cookies])
+      let overview = try await service.ask("/?period=2024Q1", headers: [cookies])
       #expect(overview.status == 200)
       var page = overview.body
       for (name, mark) in [
@@ -62,13 +63,13 @@ import Testing
         let link = try #require(
           page.firstMatch(of: try Regex("<a href=\"(/\\?[^\"]*)\">\(name)</a>")), "\(name)")
         let path = String(try #require(link.output[1].substring)).replacing("&amp;", with: "&")
-        let next = try service.ask(path, headers: [cookies])
+        let next = try await service.ask(path, headers: [cookies])
         #expect(next.status == 200, "\(path)")
         #expect(next.body.contains("<h1>\(name)</h1>") && next.body.contains(mark), "\(name)")
         #expect(next.body.contains("2024Q1 is closed: edition 1."))
         page = next.body
       }
-      let out = try service.ask("/logout", headers: [cookies], form: ["form": String(form)])
+      let out = try await service.ask("/logout", headers: [cookies], form: ["form": String(form)])
       #expect(out.status == 303 && out.headers["set-cookie"]?.contains("token=;") == true)
     }
   }
@@ -78,21 +79,21 @@ import Testing
     try await example { service, served in
       let secret = try await served.token(bathinda)
       let editions = try await RollupStore(served.owner.pool, Rollups.catalog).editions()
-      let closed = try service.ask("/?period=2024Q1", token: secret)
+      let closed = try await service.ask("/?period=2024Q1", token: secret)
       #expect(closed.status == 200)
       #expect(closed.body.contains(try #require(editions.first).digest))
       #expect(closed.body.contains("Known now"))
       var question = ReportQuestion(try Period(parsing: "2024Q2"))
       question.region = RegionChoice(state: "Punjab", district: "Bathinda")
       let table = try await DistrictBPReport.report.make(question, served.owner.pool)
-      let open = try service.ask("/?period=2024Q2", token: secret)
+      let open = try await service.ask("/?period=2024Q2", token: secret)
       #expect(open.body.contains("2024Q2 is open."))
       for name in ["controlled_rate", "missed_visit_rate", "under_care"] {
         let place = try #require(table.place(of: name))
         let shown =
           switch table.rows[0].cells[place] {
-          case .integer(let number): "<strong>\(number)</strong>"
-          case .rate(let tenths): "<strong>\(tenths / 10).\(tenths % 10) %</strong>"
+          case .integer(let number): "<dd>\(number)</dd>"
+          case .rate(let tenths): "<dd>\(tenths / 10).\(tenths % 10) %</dd>"
           default: "–"
           }
         #expect(open.body.contains(shown), "\(name)")
@@ -106,10 +107,11 @@ import Testing
       let secret = try await served.token(.all)
       for path in [
         "/", "/?period=2024Q1", "/?state=Punjab", "/?facility=\(Self.facility)&period=2024-06",
-        "/recall?state=Punjab", "/login", "/nowhere", "/?period=nonsense", "/health",
+        "/recall?state=Punjab", "/?state=Punjab&period=2024Q1&view=compare&sort=under_care-up",
+        "/login", "/nowhere", "/?period=nonsense", "/health",
         "/api/v1/me", "/api/v1/openapi.json", "/style.css",
       ] {
-        let answer = try service.ask(path, token: secret)
+        let answer = try await service.ask(path, token: secret)
         #expect(!answer.body.contains("<script") && !answer.body.contains(" style="), "\(path)")
         #expect(
           answer.headers["content-security-policy"]?.hasPrefix("default-src 'none';") == true)
@@ -133,8 +135,8 @@ import Testing
     "/api/v1/reports/district-bp?period=2024Q2&state=Punjab&district=Mansa",
     "/api/v1/reports/trend?period=2024Q2&facility=\(foreign)",
     "/api/v1/reports/facilities?period=2024Q2&district=Mansa",
-    "/api/v1/reports/recall?district=Mansa",
-    "/api/v1/reports/district-bp?period=2024Q2&district=Mansa&patients=missed_visit",
+    "/api/v1/lists/recall?district=Mansa",
+    "/api/v1/lists/patients?period=2024Q2&district=Mansa&figure=missed_visit",
   ]
 
   @Test func withoutATokenThatHoldsNothingIsShown() async throws {
@@ -147,12 +149,13 @@ import Testing
       }
       for token in [nil, "", "nonsense", revoked.secret, expired.secret] {
         for path in Self.pages {
-          let answer = try service.ask(path, token: token)
-          #expect(answer.status == 303 && answer.headers["location"] == "/login", "\(path)")
+          let answer = try await service.ask(path, token: token)
+          #expect(answer.status == 303, "\(path)")
+          #expect(answer.headers["location"]?.hasPrefix("/login?next=%2F") == true, "\(path)")
           #expect(!answer.body.contains("Punjab"))
         }
         for path in Self.calls {
-          let answer = try service.ask(path, token: token)
+          let answer = try await service.ask(path, token: token)
           #expect(answer.status == 401, "\(path)")
           #expect(!answer.body.contains("Punjab"))
         }
@@ -164,7 +167,7 @@ import Testing
     try await example { service, served in
       let secret = try await served.token(bathinda)
       for path in Self.pages + Self.calls {
-        let answer = try service.ask(path, token: secret)
+        let answer = try await service.ask(path, token: secret)
         #expect([200, 403, 404].contains(answer.status), "\(path) \(answer.status)")
         if path.contains("Mansa") || path.contains(Self.foreign) {
           #expect([403, 404].contains(answer.status), "\(path)")
@@ -179,17 +182,17 @@ import Testing
   @Test func aListIsShownAndOnRecordAndNotToATokenForFigures() async throws {
     try await example { service, served in
       let figures = try await served.token(bathinda, lists: false)
-      for path in ["/recall", "/api/v1/reports/recall?district=Bathinda"] {
-        #expect(try service.ask(path, token: figures).status == 403)
+      for path in ["/recall", "/api/v1/lists/recall?district=Bathinda"] {
+        #expect(try await service.ask(path, token: figures).status == 403)
       }
-      #expect(try !service.ask("/", token: figures).body.contains("/recall"))
+      #expect(try await !service.ask("/", token: figures).body.contains("/recall"))
       #expect(try await AccessTokens(served.owner.pool).reads(limit: 100).isEmpty)
 
       let (secret, id) = try await served.tokenAndID(bathinda)
-      let page = try service.ask("/recall", token: secret)
+      let page = try await service.ask("/recall", token: secret)
       #expect(page.status == 200 && page.headers["cache-control"] == "no-store")
-      let file = try service.ask(
-        "/api/v1/reports/district-bp?period=2024Q1&patients=missed_visit&format=csv", token: secret)
+      let file = try await service.ask(
+        "/api/v1/lists/patients?period=2024Q1&figure=missed_visit&format=csv", token: secret)
       #expect(file.status == 200)
       let reads = try await AccessTokens(served.owner.pool).reads(token: id, limit: 100)
       #expect(reads.map(\.list) == ["published patients", "recall"])
@@ -215,7 +218,7 @@ import Testing
       for (name, format) in formats {
         var expected: [UInt8] = []
         try format.write(table) { expected += $0 }
-        let answer = try service.ask(
+        let answer = try await service.ask(
           "/api/v1/reports/district-bp?period=2024Q1&format=\(name)", token: secret)
         #expect(answer.status == 200)
         #expect(
@@ -224,11 +227,11 @@ import Testing
             .trimmingCharacters(in: .newlines), "\(name)")
       }
       for name in ["xlsx", "fhir"] {
-        let answer = try service.ask(
+        let answer = try await service.ask(
           "/api/v1/reports/district-bp?period=2024Q1&format=\(name)", token: secret)
         #expect(answer.status == 200, "\(name)")
       }
-      let mapped = try service.ask(
+      let mapped = try await service.ask(
         "/api/v1/reports/district-bp?period=2024Q1&format=dhis2", token: secret)
       #expect(mapped.status == 400 && mapped.body.contains("--mapping"))
     }
@@ -239,18 +242,18 @@ import Testing
     try await example { service, served in
       let secret = try await served.token(bathinda)
       let path = "/api/v1/reports/district-bp?period=2024Q1&format=csv"
-      let first = try service.ask(path, token: secret)
+      let first = try await service.ask(path, token: secret)
       let tag = try #require(first.headers["etag"])
       #expect(first.headers["cache-control"] == "private, no-cache")
-      let again = try service.ask(path, token: secret, headers: ["If-None-Match: \(tag)"])
+      let again = try await service.ask(path, token: secret, headers: ["If-None-Match: \(tag)"])
       #expect(again.status == 304 && again.body.isEmpty)
       let whole = try await served.token(.all)
-      let others = try service.ask(path, token: whole, headers: ["If-None-Match: \(tag)"])
+      let others = try await service.ask(path, token: whole, headers: ["If-None-Match: \(tag)"])
       #expect(others.status == 200)
-      let named = try service.ask(path + "&edition=1", token: secret)
+      let named = try await service.ask(path + "&view=edition-1", token: secret)
       #expect(named.headers["cache-control"]?.contains("immutable") == true)
-      for open in ["period=2024Q2", "period=2024Q1&view=known-now", "period=2024Q1&compare=true"] {
-        let answer = try service.ask("/api/v1/reports/district-bp?\(open)", token: secret)
+      for open in ["period=2024Q2", "period=2024Q1&view=known-now", "period=2024Q1&view=compare"] {
+        let answer = try await service.ask("/api/v1/reports/district-bp?\(open)", token: secret)
         #expect(answer.status == 200 && answer.headers["etag"] == nil, "\(open)")
         #expect(answer.headers["cache-control"] == "no-store")
       }
@@ -258,7 +261,7 @@ import Testing
         try await RollupStore(served.owner.pool, Rollups.catalog), publishing: CarePublication(),
         author: "a test")
       try await closer.restate(Period(parsing: "2024Q1"), reason: "late phones")
-      let restated = try service.ask(path, token: secret, headers: ["If-None-Match: \(tag)"])
+      let restated = try await service.ask(path, token: secret, headers: ["If-None-Match: \(tag)"])
       #expect(restated.status == 200 && restated.headers["etag"] != tag)
     }
   }
@@ -271,88 +274,35 @@ import Testing
         "", "period=", "period=2024Q5", "period=2024-13", "period=0000Q1", "period=99999Q1",
         "period=2024Q1&period=2024Q2", "perod=2024Q1", "period=2024W05", "period=%00",
         "period=%FF%FE", "period=2024Q1&trend=0", "period=2024Q1&trend=1e9",
-        "period=2024Q1&trend=-5", "period=0001Q1&trend=36", "period=2024Q1&format=exe",
-        "period=2024Q1&edition=0", "period=2024Q1&edition=1&view=known-now",
+        "period=2024Q1&trend=-5", "period=2024Q1&trend=%2B5", "period=2024Q1&format=exe",
+        "period=2024Q1&view=edition-0", "period=2024Q1&view=edition-01", "period=2024Q1&view=later",
         "period=2024Q1&by=galaxy", "period=2024Q1&figures=nonsense", "period=2024Q1&patients=x",
-        "period=2024Q1&suppress-below=1", "period=2024Q1&compare=maybe",
-        "period=2024Q1&trend=2&edition=1", "period=2024Q1&patients=missed_visit&suppress-below=5",
+        "period=2024Q1&suppress-below=1", "period=2024Q1&state=", "period=2024Q1&=", "=2024Q1",
       ] {
-        let answer = try service.ask("/api/v1/reports/district-bp?\(query)", token: secret)
+        let answer = try await service.ask("/api/v1/reports/district-bp?\(query)", token: secret)
         #expect(answer.status == 400, "\(query): \(answer.status) \(answer.body)")
         #expect(answer.body.contains("\"error\""), "\(query)")
       }
       for (path, status) in [
         ("/api/v1/reports/nonsense", 404), ("/api/v1/reports/range-bp", 404),
-        ("/api/v1/reports/district-bp?period=2024Q2&edition=1", 404),
+        ("/api/v1/reports/district-bp?period=2024Q2&view=edition-1", 404),
+        ("/api/v1/reports/district-bp?period=2024Q1&view=edition-9", 404),
+        ("/api/v1/reports/district-bp?period=0001Q1&trend=36", 404),
+        ("/api/v1/reports/facilities?period=2024Q1&view=compare", 400),
+        ("/api/v1/reports/recall", 404), ("/api/v1/lists/nonsense", 404),
         ("/api/v1/reports/district-bp?period=2024Q1&district=Nowhere", 404),
         ("/api/v1/reports/district-bp?period=1914Q1", 404),
-        ("/api/v1/reports/recall", 400), ("/api/v1/nowhere", 404),
+        ("/api/v1/lists/recall", 403), ("/recall", 403), ("/api/v1/nowhere", 404),
+        ("/api/v1/lists/patients?period=2024Q1", 400),
+        ("/api/v1/lists/patients?period=2024Q1&figure=new_registrations&state=Punjab", 400),
+        ("/api/v1/lists/recall?state=Punjab&format=fhir", 400),
         ("/api/v1/reports/district-bp?period=2024Q1&state=%27%3B--", 404),
         ("/?facility=%3Cscript%3E", 404), ("/recall?state=%22%3E", 404),
       ] {
-        let answer = try service.ask(path, token: secret)
+        let answer = try await service.ask(path, token: secret)
         #expect(answer.status == status, "\(path): \(answer.status)")
         #expect(!answer.body.contains("<script>"))
       }
-    }
-  }
-
-  // MARK: Operations
-
-  @Test func itSaysHowItIs() async throws {
-    try await example { service, _ in
-      #expect(try service.ask("/health").status == 200)
-      #expect(try service.ask("/ready").body == "ready\n")
-      let metrics = try service.ask("/metrics")
-      #expect(metrics.body.contains("report_requests_total{route=\"/health\",status=\"200\"} 1"))
-    }
-  }
-
-  /// While the database is away it says so, and when it is back it is found again.
-  @Test func aDatabaseThatGoesIsSaidToBeAwayAndFoundAgain() async throws {
-    try await example { service, served in
-      let secret = try await served.token(.all)
-      #expect(try service.ask("/api/v1/me", token: secret).status == 200)
-      let name = try await served.owner.pool.withConnection {
-        try await $0.query("SELECT current_database()::text").only(String.self)
-      }
-      let elsewhere = try await Connection.connect(
-        ConnectionSettings(
-          conninfo: served.owner.url.replacing("/\(name)?", with: "/postgres?")))
-      try await elsewhere.execute(
-        "ALTER DATABASE \(identifier: name) WITH ALLOW_CONNECTIONS false")
-      try await elsewhere.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = \(name)")
-      #expect(try service.ask("/health").status == 200)
-      for path in ["/ready", "/", "/api/v1/me"] {
-        let answer = try service.ask(path, token: secret)
-        #expect(answer.status == 503 && answer.headers["retry-after"] != nil, "\(path)")
-        #expect(answer.body.contains("does not answer"), "\(path)")
-      }
-      try await elsewhere.execute(
-        "ALTER DATABASE \(identifier: name) WITH ALLOW_CONNECTIONS true")
-      await elsewhere.close()
-      var status = 503
-      while status == 503 { status = try service.ask("/api/v1/me", token: secret).status }
-      #expect(status == 200)
-    }
-  }
-
-  @Test func whoAsksTooOftenIsToldToWait() async throws {
-    try await example(["--rate-limit", "1"]) { service, _ in
-      var last = try service.ask("/health")
-      for _ in 0..<30 where last.status == 200 { last = try service.ask("/health") }
-      #expect(last.status == 429)
-      #expect(last.headers["retry-after"].flatMap { Int($0) } ?? 0 > 0)
-    }
-  }
-
-  @Test func tokensAreNotSentInTheClear() throws {
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent().appendingPathComponent("report").path
-    for arguments in [["--host", "0.0.0.0"], ["--certificate", "chain.pem"]] {
-      let outcome = run([program, "serve"] + arguments)
-      #expect(outcome.status == 64 && outcome.error.contains("--key"), "\(outcome.error)")
     }
   }
 }

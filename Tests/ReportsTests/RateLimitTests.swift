@@ -37,7 +37,7 @@ import Testing
     let piece: HTML = "<td title=\"\(name)\">\(name)</td>"
     #expect(
       piece.text
-        == "<td title=\"&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\">&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;</td>"
+        == "<td title=\"&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;?\">&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;?</td>"
     )
   }
 

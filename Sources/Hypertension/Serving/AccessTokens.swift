@@ -73,13 +73,17 @@ public struct Admission: Hashable, Sendable {
   public let scope: AccessToken.Scope
   public let readsLists: Bool
   public let expiresAt: Timestamp
+  /// What the database was when it was looked up.
+  public let moment: Moment?
 
   /// Looks a secret up and notes that it was used; in a transaction of its own.
   /// - Returns: nil for a secret that is unknown, expired or revoked.
   public static func admit(_ secret: String, _ pool: Pool) async throws -> Admission? {
     do {
       return try await pool.withConnection { connection in
-        let row = try await connection.prepared("SELECT * FROM rollup.admit(\(secret))").first
+        let row = try await connection.prepared(
+          "SELECT a.*, \(unescaped: Moment.expression) FROM rollup.admit(\(secret)) AS a"
+        ).first
         return try row.map(Admission.init)
       }
     } catch let error as PostgresError where error.sqlState == .invalidAuthorization {
@@ -95,6 +99,7 @@ public struct Admission: Hashable, Sendable {
       try row.decode(4, as: String?.self), try row.decode(5, as: UUID?.self))
     readsLists = try row.decode(6, as: Bool.self)
     expiresAt = try row.decode(7, as: Timestamp.self)
+    moment = Moment(try row.decode(8, as: String?.self))
   }
 }
 

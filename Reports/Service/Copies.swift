@@ -1,0 +1,107 @@
+import HTTPTypes
+import Hummingbird
+import Hypertension
+import Synchronization
+
+/// What was made of what the database showed, for whoever asks the same while it shows the same: never stale, and made once
+/// for all who ask at a time.
+final class Copies<Value: Sendable>: Sendable {
+  typealias Dated = (moment: Moment?, value: Value)
+
+  private let state = Mutex(State())
+  private let size: @Sendable (Value) -> Int
+
+  /// All of them together, in bytes.
+  private static var most: Int { 64 << 20 }
+
+  private struct State {
+    var copies: [CopyQuestion: Copy] = [:]
+    var size = 0
+    var making: [Making: Task<Value, any Error>] = [:]
+  }
+
+  private struct Copy {
+    let moment: Moment
+    let value: Value
+    let size: Int
+  }
+
+  private struct Making: Hashable {
+    let question: CopyQuestion
+    let moment: Moment
+  }
+
+  /// - Parameter size: of a value, in bytes.
+  init(size: @escaping @Sendable (Value) -> Int) { self.size = size }
+
+  /// The copy of that moment; without one what `make` makes.
+  /// - Parameter moment: what the database is now; nil where that is not known.
+  func value(
+    of question: CopyQuestion, at moment: Moment?,
+    _ make: @escaping @Sendable () async throws -> Dated
+  ) async throws -> Value {
+    guard let moment else { return try await make().value }
+    switch step(question, moment, make) {
+    case .found(let value): return value
+    case .makes(let task): return try await task.value
+    case .waits(let task):
+      // Another's mistake is not this one's: his token may have been revoked meanwhile.
+      if let value = try? await task.value { return value }
+      return try await make().value
+    }
+  }
+
+  private enum Step {
+    case found(Value)
+    case makes(Task<Value, any Error>)
+    case waits(Task<Value, any Error>)
+  }
+
+  private func step(
+    _ question: CopyQuestion, _ moment: Moment,
+    _ make: @escaping @Sendable () async throws -> Dated
+  ) -> Step {
+    let making = Making(question: question, moment: moment)
+    return state.withLock { state in
+      if let copy = state.copies[question], copy.moment == moment { return .found(copy.value) }
+      if let task = state.making[making] { return .waits(task) }
+      let task = Task {
+        defer { self.state.withLock { $0.making[making] = nil } }
+        let made = try await make()
+        self.keep(made, question)
+        return made.value
+      }
+      state.making[making] = task
+      return .makes(task)
+    }
+  }
+
+  private func keep(_ made: Dated, _ question: CopyQuestion) {
+    // It may have been made of a later moment than the one that it was asked at.
+    guard let moment = made.moment else { return }
+    let copy = Copy(moment: moment, value: made.value, size: size(made.value))
+    state.withLock { state in
+      if state.size + copy.size > Self.most {
+        state.copies.removeAll()
+        state.size = 0
+      }
+      state.size += copy.size - (state.copies.updateValue(copy, forKey: question)?.size ?? 0)
+    }
+  }
+}
+
+/// What is asked, and by whom: tokens of one scope are shown the same.
+struct CopyQuestion: Hashable, Sendable {
+  let scope: AccessToken.Scope
+  let readsLists: Bool
+  /// With what is asked.
+  let address: String
+}
+
+extension CopyQuestion {
+  init(_ visitor: Gate.Visitor, _ request: Request) {
+    self.init(
+      scope: visitor.admission.scope, readsLists: visitor.admission.readsLists,
+      address: request.uri.string)
+  }
+}
