@@ -26,14 +26,14 @@ extension Asking {
     try one("format", ServedFormat.self) ?? usual
   }
 
-  /// - Parameter own: what the token opens, for one that names no region.
+  /// - Parameter own: what the token opens.
   func question(of report: Report, in own: RegionChoice) throws(Refusal) -> ReportQuestion {
     guard let period = try period() else {
       throw .usage("name a period, for example period=2024Q2 or period=2024-06")
     }
     let count = try number("trend", Self.trend) ?? report.trend
     var question = ReportQuestion(try span(of: count, to: period))
-    question.region = region.isNarrowed ? region : own
+    question.region = region.within(own)
     question.grouping = try one("by", RegionLevel.self)
     question.figures = self["figures"].map { $0.split(separator: ",").map(String.init) } ?? []
     question.suppressBelow = try number("suppress-below", 2...1000)
@@ -76,7 +76,17 @@ extension Asking {
       }
       question.view = view.reportView
     }
-    question.region = region.isNarrowed ? region : own
+    question.region = region.within(own)
     return question
+  }
+}
+
+extension RegionChoice {
+  /// With the names of the region around it that are not said. Of that region nothing else can be seen anyway, but a ranking
+  /// is of a district.
+  fileprivate func within(_ own: RegionChoice) -> RegionChoice {
+    RegionChoice(
+      state: state ?? own.state, district: district ?? own.district, block: block ?? own.block,
+      facility: facility ?? own.facility)
   }
 }

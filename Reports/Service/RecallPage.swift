@@ -26,7 +26,8 @@ struct RecallPage: Sendable {
       table.rows.count > rows.count
       ? "The most urgent \(rows.count) of \(table.rows.count) patients; the file has all."
       : "\(table.rows.count) patients."
-    let name = region.facility == nil ? region.name : rows.first?.label ?? region.name
+    // An id is no name.
+    let name = region.facility == nil ? region.name : rows.first?.label ?? "The facility"
     let listing = PageTable(
       caption: "Most urgent first", heading: "Facility", table: table, columns: Self.columns,
       rows: rows)

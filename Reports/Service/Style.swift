@@ -40,7 +40,7 @@ enum Style {
     table { border-collapse: collapse; width: 100%; font-size: .9rem; }
     caption { text-align: start; font-size: .85rem; padding: .25rem 0; }
     th, td { padding: .4rem .5rem; text-align: start; border-bottom: 1px solid var(--line); vertical-align: top; }
-    thead th { background: var(--band); border-bottom-color: var(--rule); } tbody th { font-weight: 400; }
+    td { white-space: nowrap; } thead th { background: var(--band); border-bottom-color: var(--rule); } tbody th { font-weight: 400; }
     [aria-sort=ascending] a::after { content: " ↑"; } [aria-sort=descending] a::after { content: " ↓"; }
     .n { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
     .bar { display: block; width: 100%; min-width: 4rem; height: 4px; background: var(--line); } .bar rect { fill: var(--bar); }

@@ -32,14 +32,17 @@ import Testing
             #expect(
               element.attributes.contains("aria-hidden=\"true\"")
                 || (element.attributes.contains("role=\"img\"")
-                  && element.attributes.contains("aria-label=\"")), "\(path): \(element)")
+                  && element.attributes.contains("aria-label=\"")),
+              "\(path): \(element)")
           case "html": #expect(element.attributes.contains("lang=\"en\""))
           default: break
           }
         }
         let names = Set(page.elements.map(\.name))
         #expect(names.isSuperset(of: ["title", "main", "header", "footer"]), "\(path)")
-        #expect(page.elements.count { $0.name == "table" } == page.elements.count { $0.name == "caption" })
+        #expect(
+          page.elements.count { $0.name == "table" } == page.elements.count { $0.name == "caption" }
+        )
       }
     }
   }

@@ -19,7 +19,7 @@ struct RunningService: Sendable {
     _ url: String, _ arguments: [String] = [], _ body: (RunningService) async throws -> T
   ) async throws -> T {
     let log = FileManager.default.temporaryDirectory.appending(path: "serve-\(UUID()).log")
-    FileManager.default.createFile(atPath: log.path, contents: nil)
+    try Data().write(to: log)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = ["serve", "--port", "0", "--database-url", url] + arguments
@@ -67,15 +67,25 @@ struct RunningService: Sendable {
     _ path: String, token: String? = nil, headers: [String] = [], form: [String: String]? = nil,
     options: [String] = []
   ) async throws -> Answer {
-    var arguments = ["/usr/bin/env", "curl", "-sS", "-i", "--path-as-is", "--globoff"] + options
+    let stem = FileManager.default.temporaryDirectory.appending(path: "answer-\(UUID())").path
+    defer {
+      for suffix in [".head", ".body"] {
+        try? FileManager.default.removeItem(atPath: stem + suffix)
+      }
+    }
+    var arguments =
+      ["/usr/bin/env", "curl", "-sS", "--path-as-is", "--globoff"]
+      + ["-D", stem + ".head", "-o", stem + ".body"] + options
     if let token { arguments += ["-H", "Authorization: Bearer \(token)"] }
     for header in headers { arguments += ["-H", header] }
     for (name, value) in form ?? [:] { arguments += ["--data-urlencode", "\(name)=\(value)"] }
     let outcome = await run(arguments + ["\(address)\(path)"])
     guard outcome.status == 0 else { throw Failure(description: outcome.error) }
-    let normal = outcome.output.replacing("\r\n", with: "\n")
-    let parts = normal.split(separator: "\n\n", maxSplits: 1, omittingEmptySubsequences: false)
-    let lines = parts[0].split(separator: "\n")
+    func read(_ suffix: String) -> String {
+      let bytes = FileManager.default.contents(atPath: stem + suffix) ?? Data()
+      return String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n")
+    }
+    let lines = read(".head").split(separator: "\n")
     var found: [String: String] = [:]
     for line in lines.dropFirst() {
       let pair = line.split(separator: ":", maxSplits: 1).map {
@@ -86,7 +96,6 @@ struct RunningService: Sendable {
       found[name] = found[name].map { $0 + "\n" + pair[1] } ?? pair[1]
     }
     let status = lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return Answer(
-      status: status, headers: found, body: parts.count > 1 ? String(parts[1]) : "")
+    return Answer(status: status, headers: found, body: read(".body"))
   }
 }
