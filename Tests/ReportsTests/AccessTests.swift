@@ -198,8 +198,8 @@ import Testing
       "UPDATE rollup.tokens SET district = NULL;\nSELECT facility FROM rollup.published_figures",
       "INSERT INTO rollup.tokens (id, name, secret_hash, reads_lists, expires_at) VALUES ('x', 'x', '', true, 'infinity')",
       "SET LOCAL rollup.token = '\(hash)';\nSELECT facility FROM rollup.published_figures",
-      "SELECT set_config('rollup.token', '\(hash) ' || extract(epoch FROM now()), true);\nSELECT facility FROM rollup.published_figures",
-      "SELECT set_config('rollup.token', '\\x\(hash) ' || extract(epoch FROM now()), true);\nSELECT facility FROM rollup.published_figures",
+      "SELECT length(set_config('rollup.token', '\(hash) ' || extract(epoch FROM now()), true));\nSELECT facility FROM rollup.published_figures",
+      "SELECT length(set_config('rollup.token', '\\x\(hash) ' || extract(epoch FROM now()), true));\nSELECT facility FROM rollup.published_figures",
       "SELECT t::text FROM rollup.in_force() AS t",
       // Other names first on the path.
       "SET search_path = public, rollup;\nSELECT t::text FROM facilities AS t",
