@@ -191,8 +191,8 @@ struct API: Sendable {
     _ question: ReportQuestion, _ report: Report, _ format: ServedFormat, _ visitor: Gate.Visitor,
     _ calendar: Calendar
   ) -> String? {
-    // The ranking also shows the period before.
-    guard question.view != .knownNow, !question.isComparison,
+    // The ranking also shows the period before; what is what in DHIS2 is a file that can be another one tomorrow.
+    guard question.view != .knownNow, !question.isComparison, !format.isDHIS2,
       report.name != FacilitiesReport.report.name
     else { return nil }
     var digests: [String] = []

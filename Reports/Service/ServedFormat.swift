@@ -14,7 +14,7 @@ enum ServedFormat: String, CaseIterable, Sendable {
     hasMapping ? allCases : allCases.filter { !$0.isDHIS2 }
   }
 
-  private var isDHIS2: Bool { self == .dhis2 || self == .dhis2CSV }
+  var isDHIS2: Bool { self == .dhis2 || self == .dhis2CSV }
 
   /// Whether it says figures of periods, and nothing else.
   var isOfFigures: Bool { self == .fhir || isDHIS2 }
