@@ -18,6 +18,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
     // The dashboard's alone.
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -83,6 +84,7 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
@@ -100,6 +102,7 @@ let package = Package(
         "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ]),
     .executableTarget(
@@ -154,7 +157,10 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(name: "ClosingModelTests"),
     .testTarget(
-      name: "CommandTests", dependencies: ["TestSupport", "rollup", "rollup-backfill", "report"]),
+      name: "CommandTests",
+      dependencies: [
+        "Backfill", "TestSupport", "rollup", "rollup-backfill", "report", "reminders", "benchmark",
+      ]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
       name: "HypertensionTests", dependencies: ["Hypertension", "TestSupport", "WeightExample"]),

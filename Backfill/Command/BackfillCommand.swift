@@ -110,6 +110,8 @@ struct BackfillCommand: Command {
       let run = try await find(giveUp, runs)
       guard run.finishedAt == nil else { throw Failure.usage("run \(run.number) is over already") }
       let left = try await runs.giveUp(run.number)
+      // What it was loading goes with it.
+      try await Loader.tidy(store)
       return Terminal.say("run \(run.number) is given up, \(left.grouped) chunks undone")
     }
     let (run, backfill) = try await begin(store, policy)

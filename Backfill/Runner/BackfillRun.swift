@@ -153,22 +153,23 @@ public struct BackfillRun: Sendable {
     // Before the first chunk: later it is the backfill itself that keeps commits waiting.
     let usual = try await strain?.usual(store.pool)
     let watching = Task {
-      if let strain, let usual { await strain.watch(store.pool, pacer, usual: usual) }
+      guard let strain, let usual else { return }
+      async let _ = strain.leaveWritersTheirShare(store.pool, pacer)
+      await strain.watch(store.pool, pacer, usual: usual)
     }
     defer { watching.cancel() }
     try await runs.work(
       on: run, as: name, size: workers, shouldStop: shouldStop, report: report
     ) { chunk, claim in
-      try await pacer.wait(for: chunk.subjects)
-      let started = ContinuousClock.now
-      let derived = try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
-        let derived = try await self.work(on: chunk, of: run, loaded, in: tx)
-        try await claim.complete(JobOutcome(derived), in: tx)
-        return derived
+      try await pacer.pace(chunk.subjects, unless: shouldStop) {
+        let started = ContinuousClock.now
+        let derived = try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
+          let derived = try await self.work(on: chunk, of: run, loaded, in: tx)
+          try await claim.complete(JobOutcome(derived), in: tx)
+          return derived
+        }
+        note(chunk, derived, .now - started)
       }
-      let time = ContinuousClock.now - started
-      note(chunk, derived, time)
-      try await pacer.rest(after: time)
     }
     if try await runs.finish(run.number) {
       try await Loader.tidy(store)

@@ -11,6 +11,12 @@ public struct Strain: Sendable {
   /// The longest that a replica may be behind.
   public var lag: Duration
 
+  /// How much of what they do without a backfill writers are left with, where they do all that the server can: a little more
+  /// than the 80 % that are promised, because the chunk that is in hand when they begin is finished first.
+  private static let share = 0.85
+  /// So few that write a second leave the server time for both.
+  private static let few = 50.0
+
   public init(latency: Duration? = nil, lag: Duration = .seconds(10)) {
     self.latency = latency
     self.lag = lag
@@ -39,6 +45,63 @@ public struct Strain: Sendable {
       } catch {
         try? await Task.sleep(for: .seconds(1))
       }
+    }
+  }
+
+  /// Keeps the writers' rate from falling below their share of what it is without the backfill, until the task is cancelled.
+  ///
+  /// No latency says how fast writers would be alone, so it is tried out: no chunk begins any more, and their rate is taken
+  /// before and after the last chunk is done. A rest then makes up for what they have lost. Where they have lost little it is
+  /// tried again after a while.
+  func leaveWritersTheirShare(_ pool: Pool, _ pacer: Pacer) async {
+    var pause = Duration.zero
+    while !Task.isCancelled {
+      do {
+        let begun = try await Writes.now(pool)
+        try await Task.sleep(for: .seconds(1))
+        guard try await begun.rate(pool) > Self.few else { continue }
+        try await Task.sleep(for: pause)
+        pacer.hold()
+        try await pacer.untilIdle()
+        let working = ContinuousClock.now - begun.at
+        let beside = try await begun.rate(pool)
+        let idle = try await Writes.now(pool)
+        try await Task.sleep(for: .milliseconds(500))
+        let alone = try await idle.rate(pool)
+        let lost = max(0, Self.share * alone - beside) / ((1 - Self.share) * max(alone, 1))
+        if lost > 0 {
+          pacer.hold("\(Int(beside)) write a second beside it, \(Int(alone)) without it")
+          try await Task.sleep(for: min(working * lost, .seconds(30)))
+          pause = .zero
+        } else {
+          pause = min(max(pause * 2, .seconds(5)), .seconds(60))
+        }
+      } catch {
+        try? await Task.sleep(for: .seconds(1))
+      }
+      pacer.release()
+    }
+    pacer.release()
+  }
+
+  /// How many transactions have written so far: the server numbers them.
+  private struct Writes {
+    let at: ContinuousClock.Instant
+    let count: Int64
+
+    static func now(_ pool: Pool) async throws -> Writes {
+      let count = try await pool.withConnection { connection in
+        try await connection.prepared(
+          "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        ).only(Int64.self)
+      }
+      return Writes(at: .now, count: count)
+    }
+
+    /// A second, since then.
+    func rate(_ pool: Pool) async throws -> Double {
+      let now = try await Self.now(pool)
+      return Double(now.count - count) / max((now.at - at) / .seconds(1), 0.001)
     }
   }
 

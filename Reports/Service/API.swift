@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import HTTPTypes
 import Hummingbird
@@ -213,7 +214,8 @@ struct API: Sendable {
       question.suppressBelow.map { "\($0)" } ?? "", visitor.admission.scope.description,
     ]
     let region = question.region.query.map { $0.value ?? "" }
-    return "\"\(FNV.hash((asked + region + digests).joined(separator: "\u{0}")))\""
+    let told = Array((asked + region + digests).joined(separator: "\u{0}").utf8)
+    return "\"\(Data(SHA256.hash(data: told)).base64EncodedString())\""
   }
 
   /// Of how reports are written: another one makes other bytes of the same figures.
@@ -238,14 +240,5 @@ extension Gate.Visitor {
       throw .forbidden(
         "Patients are listed of a region: name one, for example district=Bathinda or facility=…")
     }
-  }
-}
-
-/// The hash function FNV-1a of 64 bits: tells versions apart that nobody tries to confuse.
-enum FNV {
-  static func hash(_ text: String) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return String(hash, radix: 16)
   }
 }

@@ -1,5 +1,6 @@
 import CSV
 import Commands
+import Crypto
 import Foundation
 import Hypertension
 
@@ -22,9 +23,14 @@ struct PublishedFile {
     return regions.sorted { Self.precedes($0.key.description, $1.key.description) }
       .map { region, rows in
         let lines = rows.map(\.line).sorted(by: Self.precedes)
-        let digest = SHA256.hexadecimal(of: lines.flatMap { Array(($0 + "\n").utf8) })
-        return "\(first.edition) \(region) figures \(digest)"
+        var digest = SHA256()
+        for line in lines { digest.update(data: Array((line + "\n").utf8)) }
+        return "\(first.edition) \(region) figures \(Self.hexadecimal(digest.finalize()))"
       }
+  }
+
+  private static func hexadecimal(_ digest: SHA256.Digest) -> String {
+    digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
   }
 
   private struct Region: Hashable, CustomStringConvertible {

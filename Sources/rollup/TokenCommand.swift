@@ -1,5 +1,6 @@
 import ArgumentParser
 import Commands
+import Crypto
 import Foundation
 import Hypertension
 import Postgres
@@ -80,7 +81,7 @@ struct TokenCommand: AsyncParsableCommand {
       }
       let secret = AccessTokens.Secret()
       let token = try await tokens.create(
-        secret, digest: SHA256.bytes(of: Array(secret.text.utf8)), name: name, scope: scope,
+        secret, digest: Array(SHA256.hash(data: Array(secret.text.utf8))), name: name, scope: scope,
         readsLists: lists, days: days)
       await pool.close()
       Terminal.say(

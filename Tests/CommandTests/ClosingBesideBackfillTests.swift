@@ -5,20 +5,10 @@ import Testing
 
 /// Figures of a period whose backfill is not finished are not published, and a backfill that was given up is in nobody's way.
 @Suite struct ClosingBesideBackfillTests {
-  private func sh(_ script: String, _ url: String) async throws -> (
-    status: Int32, output: String, error: String
-  ) {
-    let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent().path
-    return await run(
-      ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(script)"],
-      environment: ["DATABASE_URL": url])
-  }
-
   /// Sources of two years: 2023 is backfilled; the run that backfills 2024 is killed at its beginning.
   private func halfFilled(_ body: (_ url: String, _ pool: Pool) async throws -> Void) async throws {
     try await TestDatabase.migrated(size: 2) { database, _ in
-      let killed = try await sh(
+      let killed = await sh(
         """
         rollup sample-data --patients 300 --seed 1 --from 2023-01 --to 2024-12 && rollup-backfill --max-latency 0 --from 2023-01 --to 2023-12 2>/dev/null || exit 1
         rollup-backfill --max-latency 0 --from 2024-01 --to 2024-12 --chunk 20 --load never --workers 1 --max-rate 40 2>begun & pid=$!
@@ -38,7 +28,7 @@ import Testing
         ).only(Int.self)
       }
       #expect(half > 0, "it has begun")
-      let outcome = try await sh(
+      let outcome = await sh(
         """
         rollup close --quarter 2024Q2; echo "one $?"
         rollup close --month 2023-12; echo "before it $?"
@@ -66,7 +56,7 @@ import Testing
 
   @Test func aBackfillThatWasGivenUpOrOverriddenIsInNobodysWay() async throws {
     try await halfFilled { url, pool in
-      let outcome = try await sh(
+      let outcome = await sh(
         """
         rollup close --month 2024-03 --despite-backfill; echo "overridden $?"
         rollup restate --month 2024-03 --reason x; echo "restated $?"

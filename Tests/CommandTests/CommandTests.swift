@@ -5,18 +5,6 @@ import Testing
 
 /// The commands as a user meets them, one after the other.
 @Suite struct CommandTests {
-  /// The tests' own program lies beside the commands.
-  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().path
-
-  private func sh(_ script: String, _ url: String, _ environment: [String: String] = [:]) async -> (
-    status: Int32, output: String, error: String
-  ) {
-    await run(
-      ["/bin/sh", "-c", "PATH=\(Self.folder):$PATH; \(script)"],
-      environment: environment.merging(["DATABASE_URL": url]) { $1 })
-  }
-
   /// The client's clock and the server's are elsewhere; the month is that of the reporting time zone.
   @Test(arguments: [false, true])
   func readingsAtTheEndsOfMonthsAreInTheReportingZonesMonths(sourcesOnly: Bool) async throws {
@@ -27,7 +15,7 @@ import Testing
         )
       }
       let script = """
-        set -e; cd $(mktemp -d)
+        set -e
         f=00000000-0000-4000-8000-00000000000f
         p=00000000-0000-4000-8000-00000000000
         echo "id,name,state,district" > f.csv; echo "$f,CHC,Punjab,Bathinda" >> f.csv
@@ -118,7 +106,7 @@ import Testing
     try await TestDatabase.migrated(size: 1) { database, _ in
       let outcome = await sh(
         """
-        set -e; cd $(mktemp -d); exec 2>errors
+        set -e; exec 2>errors
         rollup sample-data --patients 300 --seed 1 --from 2023-01 --to 2024-12
         rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
         rollup close --through 2024Q1
@@ -150,7 +138,7 @@ import Testing
     try await TestDatabase.migrated(size: 1) { database, _ in
       let outcome = await sh(
         """
-        cd $(mktemp -d); as() { role=$1; shift; PGOPTIONS="-c role=rollup_$role" "$@" 2>>errors; echo "$role $2 $?" >> codes; }
+        as() { role=$1; shift; PGOPTIONS="-c role=rollup_$role" "$@" 2>>errors; echo "$role $2 $?" >> codes; }
         rollup sample-data --patients 200 --seed 1 --from 2023-01 --to 2024-12 2>/dev/null
         as closer rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
         as closer rollup verify --from 2023-01 --to 2024-12

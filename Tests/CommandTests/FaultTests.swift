@@ -104,7 +104,7 @@ private struct Programme {
   init(patients: Int) async throws {
     server = try await onItsOwnThread { try TestServer(losesCommits: false) }
     pool = Pool(ConnectionSettings(conninfo: server.address), size: 2)
-    readings = FileManager.default.temporaryDirectory.appending(path: "late-\(UUID()).csv")
+    readings = URL(filePath: server.folder).appending(path: "late.csv")
     let made = try await sh(
       """
       rollup migrate --time-zone Asia/Kolkata && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
@@ -127,14 +127,8 @@ private struct Programme {
   }
 
   func sh(_ script: String) async throws -> (status: Int32, output: String, error: String) {
-    let (path, url) = (Self.folder, server.address)
-    return await run(
-      ["/bin/sh", "-c", "PATH=\(path):$PATH; \(script)"], environment: ["DATABASE_URL": url])
+    await TestSupport.sh(script, server.address)
   }
-
-  /// The tests' own program lies beside the commands.
-  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().path
 
   func forgetRollups() async throws {
     try await pool.withConnection {
@@ -142,8 +136,18 @@ private struct Programme {
     }
   }
 
-  /// As if the rollups of what is open had never been made.
+  /// As if the rollups of what is open had never been made. Who takes rows away that a backfill has looked at already gives
+  /// that backfill up: it does not look again.
   func forgetOpenPeriods() async throws {
+    let runs = try await pool.withConnection {
+      try await $0.query("SELECT number FROM rollup.runs WHERE finished_at IS NULL").map {
+        try $0.decode(Int.self)
+      }
+    }
+    for run in runs {
+      let outcome = try await sh("rollup-backfill --give-up \(run)")
+      #expect(outcome.status == 0, "\(outcome)")
+    }
     try await pool.withConnection {
       try await $0.script(
         """

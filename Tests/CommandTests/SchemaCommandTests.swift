@@ -5,17 +5,6 @@ import Testing
 
 /// Changing declarations by the commands: the plan, filling a column, and what may be read.
 @Suite struct SchemaCommandTests {
-  private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().path
-
-  private func sh(_ script: String, _ url: String) async throws -> (
-    status: Int32, output: String, error: String
-  ) {
-    await run(
-      ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(Self.folder):$PATH; \(script)"],
-      environment: ["DATABASE_URL": url])
-  }
-
   /// As `rollup migrate` leaves an older database: the column is there, empty, and not to be read.
   private static let declared = """
     UPDATE rollup.blood_pressure_rollups SET heart_rate = NULL;
@@ -25,19 +14,19 @@ import Testing
 
   @Test func aColumnIsFilledAndMayThenBeRead() async throws {
     try await TestDatabase.migrated(size: 2) { database, _ in
-      let made = try await sh(
+      let made = await sh(
         """
         rollup sample-data --patients 400 --seed 1 --from 2023-01 --to 2024-12 && rollup-backfill --from 2023-01 --to 2024-12
         """, database.url)
       #expect(made.status == 0, "\(made)")
       try await database.pool.withConnection { try await $0.script(Self.declared) }
-      let before = try await sh(
+      let before = await sh(
         "rollup status; rollup verify >/dev/null; echo verified $?", database.url)
       #expect(
         before.error.contains(
           "rollup-backfill --from 2018-01 --only blood-pressure --columns heart_rate"), "\(before)")
       #expect(before.output.contains("verified 1"))
-      let filled = try await sh(
+      let filled = await sh(
         """
         rollup-backfill --from 2023-03 --district Nowhere --only blood-pressure --columns heart_rate; echo "unknown $?"
         rollup-backfill --from 2023-01 --to 2024-12 --only blood-pressure --columns heart_rate --chunk 50; echo "filled $?"
@@ -52,7 +41,7 @@ import Testing
       #expect(filled.output.contains("yes,2023-01-01,2025-01-01"), "\(filled)")
       #expect(filled.output.contains("filled 0\nblood-pressure,column,heart_rate,"), "\(filled)")
       #expect(filled.output.contains("verified 0"), "\(filled)")
-      let after = try await sh("rollup status", database.url)
+      let after = await sh("rollup status", database.url)
       #expect(!after.error.contains("may not be read"), "\(after)")
     }
   }
@@ -73,7 +62,7 @@ import Testing
   ])
   func wrongUsageIsRefused(command: String, words: String) async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = try await sh(command, database.url)
+      let outcome = await sh(command, database.url)
       #expect(outcome.status == 64 && outcome.error.contains(words), "\(outcome)")
     }
   }
@@ -81,7 +70,7 @@ import Testing
   /// Periods of the types that the rollups in question are declared for; the register of patients has none.
   @Test func aDryRunCountsPeriodsOfTheDeclaredTypes() async throws {
     try await TestDatabase.migrated(size: 1) { database, _ in
-      let outcome = try await sh(
+      let outcome = await sh(
         """
         for only in blood-pressure,visits registrations patients; do
           rollup-backfill --from 2024-01 --to 2024-12 --only $only --dry-run | grep closed || echo none
@@ -102,7 +91,7 @@ import Testing
 
   @Test func aPlanIsSQLAndNothingElseIsOnStandardOutput() async throws {
     try await withDatabase { url in
-      let outcome = try await sh(
+      let outcome = await sh(
         """
         rollup migrate --plan --time-zone Asia/Kolkata > plan.sql; echo "planned $?"
         psql "$DATABASE_URL" -XAtc "SELECT count(*) FROM pg_namespace WHERE nspname = 'rollup'"

@@ -188,13 +188,7 @@ import Testing
               Query(text: "SELECT FROM \(late) ORDER BY period_start FOR UPDATE"))
             continuation.finish()
             // The other waits for a row that is there.
-            let waits: Query = """
-              SELECT count(*) FROM pg_locks AS w
-              WHERE NOT w.granted AND pg_backend_pid() = ANY (pg_blocking_pids(w.pid))
-              """
-            while try await tx.query(waits).only(Int.self) == 0 {
-              try await Task.sleep(for: .milliseconds(20))
-            }
+            try await tx.untilAnotherWaits()
             try await store.record(edited, in: tx)
             let left = try await tx.query(Query(text: "SELECT count(*) FROM \(late)"))
               .only(Int.self)

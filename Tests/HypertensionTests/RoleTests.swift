@@ -8,9 +8,9 @@ import Testing
 
 /// The guard is in the database: what each role may do, and what nobody can do to a closed period (DESIGN.md, P3).
 @Suite struct RoleTests {
-  private func pool(_ database: TestDatabase, as role: RollupRole) -> Pool {
+  private func pool(_ database: TestDatabase, as role: RollupRole, size: Int = 4) -> Pool {
     Pool(
-      ConnectionSettings(conninfo: database.url, options: ["role": role.rawValue]), size: 4,
+      ConnectionSettings(conninfo: database.url, options: ["role": role.rawValue]), size: size,
       acquireTimeout: .seconds(60))
   }
 
@@ -86,6 +86,53 @@ import Testing
       }
       #expect(findings.isEmpty)
     }
+  }
+
+  /// The guard runs as the owner: no name that it uses may be one that its caller has made.
+  @Test(arguments: ["text", "\"char\"", "uuid", "date"])
+  func theGuardUsesNoTypeOfItsCaller(_ type: String) async throws {
+    try await TestDatabase.migrated { database, store in
+      try await history(store, seed: 11, steps: 150)
+      var closings = Closings(seed: 1)
+      try await closings.run(store)
+      let pool = pool(database, as: .writer, size: 1)
+      try await pool.withConnection { connection in
+        try await connection.script(
+          """
+          CREATE FUNCTION pg_temp.seize(value pg_catalog.\(type)) RETURNS boolean LANGUAGE plpgsql AS $$
+          BEGIN
+            PERFORM set_config('test.seized_as', current_user, false);
+            RETURN true;
+          END $$;
+          CREATE DOMAIN pg_temp.\(type) AS pg_catalog.\(type) CHECK (pg_temp.seize(VALUE));
+          """)
+        let seized = try await Self.seized(by: connection)
+        #expect(seized == "")
+      }
+      // With a search path that does not name pg_temp it would be: the attack is one.
+      guard type == "text" else { return await pool.close() }
+      try await database.pool.withConnection {
+        try await $0.script(
+          "ALTER FUNCTION rollup.guard_blood_pressure_rollups SET search_path = public")
+      }
+      let seized = try await pool.withConnection { try await Self.seized(by: $0) }
+      #expect(seized == RollupRole.owner.rawValue)
+      await pool.close()
+    }
+  }
+
+  /// Who has executed a check that a writer had made, when it writes to a closed period.
+  private static func seized(by connection: Connection) async throws -> String {
+    try await connection.script(
+      """
+      INSERT INTO rollup.blood_pressure_rollups
+        (patient_id, period_type, period_start, recorded_at, blood_pressure_id, year, period_name)
+      SELECT patient_id, period_type, period_start, now(), gen_random_uuid(), year, period_name
+      FROM rollup.blood_pressure_rollups WHERE period_start = '2024-03-01' LIMIT 1
+      """)
+    return try await connection.query(
+      Query(text: "SELECT coalesce(current_setting('test.seized_as', true), '')")
+    ).only(String.self)
   }
 
   private static var attempts: [(sql: String, isDefinition: Bool)] {

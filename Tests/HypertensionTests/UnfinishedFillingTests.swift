@@ -85,13 +85,7 @@ import Testing
             try await store.record(reading, in: tx)
             continuation.finish()
             // A closing asks for the lock, gives it up, and asks again; it has looked at runs before that.
-            let asks: Query = """
-              SELECT count(*) FROM pg_locks AS w
-              WHERE NOT w.granted AND pg_backend_pid() = ANY (pg_blocking_pids(w.pid))
-              """
-            while try await tx.query(asks).only(Int.self) == 0 {
-              try await Task.sleep(for: .milliseconds(10))
-            }
+            try await tx.untilAnotherWaits()
             try await database.pool.withConnection { try await $0.script(Self.run()) }
           }
         }

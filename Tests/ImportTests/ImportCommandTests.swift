@@ -4,9 +4,7 @@ import Testing
 
 /// The `rollup import` command as a user meets it: exit codes, messages, memory.
 @Suite struct ImportCommandTests {
-  // The tests' own program lies beside the commands.
-  private static let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    .deletingLastPathComponent().appendingPathComponent("rollup").path
+  private static let program = commandsFolder + "/rollup"
 
   @Test(arguments: [
     ("gzip Patient.ndjson && truncate -s -6 Patient.ndjson.gz", ["fhir", "."], "ends too early"),

@@ -63,15 +63,4 @@ import VeterinaryReminders
       #expect(outcome.error.contains("did you mean waiting?"))
     }
   }
-
-  private func sh(_ script: String, _ url: String) async -> (
-    status: Int32, output: String, error: String
-  ) {
-    let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent().path
-    return
-      await run(
-        ["/bin/sh", "-c", "cd $(mktemp -d); PATH=\(folder):$PATH; \(script)"],
-        environment: ["DATABASE_URL": url])
-  }
 }

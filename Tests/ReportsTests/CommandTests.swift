@@ -9,12 +9,9 @@ import Testing
       status: Int32, output: String, error: String
     )
   {
-    // The tests' own program lies beside the commands.
-    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-      .deletingLastPathComponent()
-      .appendingPathComponent("report").path
-    return await run(
-      [program, name] + arguments, environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
+    await run(
+      [commandsFolder + "/report", name] + arguments,
+      environment: ["DATABASE_URL": url, "TZ": "Asia/Tokyo"])
   }
 
   @Test(arguments: [

@@ -39,35 +39,6 @@ import Testing
     }
   }
 
-  /// A report is a simple read of the rollups (DESIGN.md, P7): it works for a role that cannot see
-  /// the sources.
-  @Test func theReportReadsNoSource() async throws {
-    try await ExampleProgramme.with { database in
-      let role = "reader_" + UUID().uuidString.lowercased().replacing("-", with: "")
-      try await database.pool.withConnection {
-        try await $0.script(
-          """
-          CREATE ROLE \(role);
-          GRANT USAGE ON SCHEMA rollup TO \(role);
-          GRANT SELECT ON facilities TO \(role);
-          GRANT SELECT ON ALL TABLES IN SCHEMA rollup TO \(role);
-          """)
-      }
-      let pool = Pool(ConnectionSettings(conninfo: database.url, options: ["role": role]), size: 1)
-      for period in ["2024Q2", "2024-05", "2031Q1"] {
-        _ = try await DistrictBP(Period(parsing: period), district: "Bathinda").make(pool)
-        _ = try await DistrictBP(Period(parsing: period)).make(pool)
-      }
-      await #expect(throws: PostgresError.self) {
-        try await pool.withConnection { try await $0.query("SELECT count(*) FROM patients") }
-      }
-      await pool.close()
-      try await database.pool.withConnection {
-        try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)")
-      }
-    }
-  }
-
   @Test func theFirstAndTheLastPeriodsAreReportedToo() async throws {
     try await ExampleProgramme.with { database in
       for period in ["0001-01", "0001Q1", "9999-12", "9999Q4"] {

@@ -167,7 +167,8 @@ import Testing
     }
   }
 
-  /// Reports read rollups, what was published, and facilities: they work for a role that cannot see the sources.
+  /// Reports are simple reads of rollups, of what was published, and of facilities (DESIGN.md, P7): they work for a role
+  /// that cannot see the sources.
   @Test func onlyTheReportsThatSaySoReadReadings() async throws {
     try await ExampleProgramme.with { database in
       let role = "reader_" + UUID().uuidString.lowercased().replacing("-", with: "")

@@ -6,7 +6,8 @@ import Postgres
 public struct TestServer: Sendable {
   /// The address of the database `postgres`.
   public let address: String
-  private let folder: String
+  /// Goes with the server, when this process ends; a test may put its files there.
+  public let folder: String
   /// Open for as long as this process lives; its end is what the watchdog waits for.
   private let lifeline: FileHandle
 

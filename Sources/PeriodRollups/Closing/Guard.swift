@@ -18,6 +18,7 @@ extension MostRecent {
       """
       CREATE OR REPLACE FUNCTION \(guardFunction)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
       SET search_path FROM CURRENT AS $guard$
+      -- Called by whoever writes, run as the owner: pg_temp is the last that its search path names.
       DECLARE
         doing text := coalesce(current_setting('rollup.doing', true), '');
         has text[];
@@ -86,6 +87,7 @@ extension PeriodCount {
       """
       CREATE OR REPLACE FUNCTION \(guardFunction)() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
       SET search_path FROM CURRENT AS $guard$
+      -- Called by whoever writes, run as the owner: pg_temp is the last that its search path names.
       BEGIN
         IF TG_OP = 'INSERT' THEN
           INSERT INTO \(late) (period_type, period_start, \(group), \(Self.change))
@@ -104,6 +106,22 @@ extension PeriodCount {
 }
 
 extension PeriodTable {
+  /// What makes the guard, in one transaction.
+  ///
+  /// The function runs as its owner, with the search path that its maker had, and a type is looked up in `pg_temp`
+  /// before all others where the path does not name it: a caller could make a domain called `text`, whose check would run
+  /// as the owner. So the path names it, as the last (PostgreSQL, "Writing SECURITY DEFINER Functions Safely").
+  public var makeGuard: [Statement] {
+    [
+      Statement(
+        "look in pg_temp last",
+        """
+        SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)
+        """),
+      createGuard,
+    ]
+  }
+
   /// Keeps writers of one period out until the transaction ends: waits for those who have written to it, and for no
   /// others.
   public func lock(_ period: Period) -> Statement {

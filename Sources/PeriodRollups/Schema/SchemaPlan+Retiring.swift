@@ -55,7 +55,7 @@ extension SchemaPlan {
         Statement("from the late rows", "ALTER TABLE \(table.late) \(.joined(lateChanges))"))
     }
     statements.append(forget(table.name, "kind = 'column' AND name IN (\(literals(columns)))"))
-    statements.append(table.createGuard)
+    statements += table.makeGuard
     steps.append(SchemaStep("drop \(listed) of \(table.name)", statements))
   }
 

@@ -52,11 +52,11 @@ public struct SchemaPlan: Sendable {
       steps.append(
         SchemaStep(
           "make \(table.name)",
-          table.create + table.createLate + [table.createGuard]))
+          table.create + table.createLate + table.makeGuard))
       return
     }
     renameColumns(of: table)
-    try bring(shapes, called: table.name, with: [table.createGuard])
+    try bring(shapes, called: table.name, with: table.makeGuard)
     for (shape, _) in shapes { addIndexes(of: shape) }
     for type in table.periods where found.table(table.table(of: type)) == nil {
       steps.append(SchemaStep("add \(type.plural) to \(table.name)", table.add(type)))
@@ -66,7 +66,7 @@ public struct SchemaPlan: Sendable {
     let guarded = steps.contains { $0.statements.contains(table.createGuard) }
     let body = table.createGuard.text.split(separator: "$guard$", omittingEmptySubsequences: false)
     if !guarded, found.functions[table.guardFunction.qualified] != String(body[1]) {
-      steps.append(SchemaStep("make the guard of \(table.name)", [table.createGuard]))
+      steps.append(SchemaStep("make the guard of \(table.name)", table.makeGuard))
     }
   }
 
@@ -126,7 +126,7 @@ public struct SchemaPlan: Sendable {
       steps.append(
         SchemaStep(
           "rename \(was.name) of \(table.name) to \(column.name.name)",
-          lock([table.table]) + renames + index + records + [table.createGuard]))
+          lock([table.table]) + renames + index + records + table.makeGuard))
     }
   }
 

@@ -11,7 +11,7 @@ public protocol PeriodTable: Sendable {
   var lineColumns: [Column] { get }
   /// The column that says which place a line belongs to.
   var place: Column { get }
-  /// What makes the function that guards closed periods.
+  /// The function that guards closed periods; ``makeGuard`` makes it.
   var createGuard: Statement { get }
   /// Brings a closed period to what is known now, for a restatement.
   func takeIn(_ period: Period) -> [Statement]

@@ -38,22 +38,24 @@ extension RollupStore {
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
     in tx: borrowing Transaction
   ) async throws -> Derived {
-    let those = try await differing(
+    let parts = try await differing(
       chunk, in: span, rollups: rollups, registers: registers, in: tx)
-    guard let chunk = those else { return Derived() }
+    guard let all = parts.all else { return Derived() }
 
     for setting in Self.forAChunk { try await tx.execute(setting) }
     try await tx.execute(query(Doing.backfill.statement))
     var derived = Derived()
     try await tx.execute(
-      query(Locks(catalog.subject).subjects(chunk.lens, for: .share), chunk.values))
+      query(Locks(catalog.subject).subjects(all.lens, for: .share), all.values))
     for rollup in rollups {
+      guard let chunk = parts.byName[rollup.name] else { continue }
       let values = chunk.values.merging(self.values(of: span)) { $1 }
       derived.removed += try await dropUnfounded(rollup, chunk, values, in: tx)
       derived.written += try await tx.execute(
         query(rollup.materialiseSpan(chunk.lens), values))
     }
     for register in registers {
+      guard let chunk = parts.byName[register.name] else { continue }
       derived.removed += try await tx.execute(
         query(register.dropUncounted(chunk.lens), chunk.values))
       derived.written += try await tx.execute(
@@ -62,22 +64,36 @@ extension RollupStore {
     return derived
   }
 
-  /// Those of a chunk whose rows are not right; nil for none. Of a few that are named it is not asked: they are derived sooner
-  /// than found.
+  /// Those of a chunk whose rows are not right: of each rollup and register, and of any.
+  private struct Differing<Key: PostgresKey> {
+    var byName: [String: Chunk<Key>] = [:]
+    var all: Chunk<Key>?
+  }
+
+  /// Of a few that are named it is not asked: they are derived sooner than found.
   private func differing<Key: PostgresKey>(
     _ chunk: Chunk<Key>, in span: PeriodSpan, rollups: [MostRecent], registers: [Register],
     in tx: borrowing Transaction
-  ) async throws -> Chunk<Key>? {
-    if let keys = chunk.keys, keys.count <= 20 { return chunk }
+  ) async throws -> Differing<Key> {
+    let names = rollups.map(\.name) + registers.map(\.name)
+    if let keys = chunk.keys, keys.count <= 20 {
+      return Differing(
+        byName: Dictionary(names.map { ($0, chunk) }) { first, _ in first }, all: chunk)
+    }
     let parts = try await SpanParts(span, of: self, in: tx)
-    var differing: Set<Key> = []
+    var (differing, all) = (Differing<Key>(), Set<Key>())
+    func note(_ subjects: Set<Key>, _ name: String) {
+      differing.byName[name] = chunk.narrowed(to: subjects)
+      all.formUnion(subjects)
+    }
     for rollup in rollups {
-      differing.formUnion(try await self.differing(rollup, chunk, parts, in: tx))
+      note(try await self.differing(rollup, chunk, parts, in: tx), rollup.name)
     }
     for register in registers {
-      differing.formUnion(try await self.differing(register, chunk, in: tx))
+      note(try await self.differing(register, chunk, in: tx), register.name)
     }
-    return chunk.narrowed(to: differing)
+    differing.all = chunk.narrowed(to: all)
+    return differing
   }
 
   /// A chunk joins tens of thousands of rows to each other.

@@ -10,25 +10,28 @@ extension Projector {
     let outcome = try await pool.transaction(.readCommitted, retrying: .standard) { tx in
       try await derive(chunk, in: tx)
     }
-    await analyzeNew(chunk, outcome)
+    await analyzeGrown(chunk, outcome)
     return outcome
   }
 
-  /// Has the server look at tables that were just begun to be filled. Without statistics it takes a whole scope for smaller
-  /// than the units of a chunk, and reads it again for every chunk of a first night.
-  func analyzeNew(_ chunk: ProjectionChunk, _ outcome: JobOutcome) async {
+  /// Has the server look at tables that have grown eightfold since it last did, as on a first night. By old statistics it takes a
+  /// whole scope for smaller than the units of a chunk, and reads it again for every chunk.
+  func analyzeGrown(_ chunk: ProjectionChunk, _ outcome: JobOutcome) async {
     // A panel's few rows are not worth it.
     guard outcome.written >= 500 else { return }
     for projection in chunk.stage.projections where !projection.isKeptAtCommit {
       guard let table = projection.table else { continue }
-      let statement = Statement("look at what is new", "ANALYZE \(table)")
+      let statement = Statement("look at what is new", "ANALYZE (SKIP_LOCKED) \(table)")
       do {
         try await pool.withConnection { connection in
-          let isNew = try await connection.prepared(
-            "SELECT reltuples < 0 FROM pg_class WHERE oid = to_regclass(\(table.qualified))"
+          let hasGrown = try await connection.prepared(
+            """
+            SELECT greatest(relpages, 1) * 8 < pg_relation_size(oid) / current_setting('block_size')::integer
+            FROM pg_class WHERE oid = to_regclass(\(table.qualified))
+            """
           ).first?.decode(Bool.self)
           // Who does not own it is told so by a warning.
-          if isNew == true { try await connection.script(statement.text) }
+          if hasGrown == true { try await connection.script(statement.text) }
         }
       } catch {
         // The rows are committed.
@@ -97,7 +100,10 @@ extension Projector {
     }
     if let unit = stage.unit, let units = chunk.units {
       // Their rows are joined: to look up each took several times as long in tables that were just filled.
-      if units.count > 1 { queries += RollupStore.forManyRows }
+      if units.count > 1 {
+        queries += RollupStore.forManyRows
+        queries.append(Self.byKeys)
+      }
       queries.append(try Units.lock(unit).query(["units": Bind(units)]))
     } else {
       queries += RollupStore.forManyRows
@@ -108,6 +114,10 @@ extension Projector {
     }
     return queries
   }
+
+  /// Some hundred units' rows are found by their keys, however many others there are. At the default of 4 the server takes a
+  /// look-up for so dear that it reads a table of 100,000 units whole, and that for each chunk of them (docs/benchmarks.md).
+  private static let byKeys: Query = "SET LOCAL random_page_cost = 1.1"
 
   private func query(
     _ what: KeyPath<Materialisation, Statement> & Sendable, of projection: Projection,

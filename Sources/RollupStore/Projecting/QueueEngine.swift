@@ -160,7 +160,7 @@ public struct QueueEngine: Engine {
       try await claim.complete(outcome, in: tx)
       return outcome
     }
-    await projector.analyzeNew(chunk, outcome)
+    await projector.analyzeGrown(chunk, outcome)
   }
 }
 

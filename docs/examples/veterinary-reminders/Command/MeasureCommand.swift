@@ -85,7 +85,7 @@ struct MeasureCommand: AsyncParsableCommand {
       }
     }
     say("large query of everybody", byHand)
-    for what in ["night, nothing there yet", "night again, nothing changed"] {
+    for what in ["night: nothing there yet", "night again: nothing changed"] {
       let time = try await working(clinic, pool) {
         try await clinic.projector.begin(
           TriggeredCadence.projection, lens: .where(Of.organization, is: organization),
