@@ -26,6 +26,14 @@ CREATE TABLE rollup.tokens (
   CHECK (facility_id IS NULL OR state IS NULL)
 );
 
+-- Logins: a browser has a secret of its own, which ends with its token or before, and can be ended without it.
+CREATE TABLE rollup.sessions (
+  secret_hash bytea PRIMARY KEY CHECK (length(secret_hash) = 32),
+  token text NOT NULL REFERENCES rollup.tokens ON DELETE CASCADE,
+  began_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz NOT NULL
+);
+
 -- Every list of patients that was asked for. The row is committed before the first patient is read, since what a reading
 -- transaction writes it could take back; the reading completes it.
 CREATE TABLE rollup.list_reads (
@@ -77,20 +85,27 @@ CREATE TABLE rollup.filed_statements (
   PRIMARY KEY (name, period_type, period_start, evaluated, counts_all)
 );
 
--- The token whose secret the transaction has entered; null without one that holds. The setting has the time of the transaction
+-- The token whose secret, or that of one of its logins, the transaction has entered; null without one that holds. The setting has the time of the transaction
 -- too, so that one that outlives its transaction on a pooled connection is worth nothing. (In PL/pgSQL because its plans are kept:
 -- policies call this five times a statement.)
 CREATE FUNCTION rollup.in_force() RETURNS rollup.tokens
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $in_force$
 DECLARE
   entered text[] := string_to_array(current_setting('rollup.token', true), ' ');
+  hash bytea;
   token rollup.tokens;
 BEGIN
   IF entered[2] = extract(epoch FROM now())::text THEN
+    hash := sha256(convert_to(entered[1], 'UTF8'));
     SELECT t.* INTO token
     FROM rollup.tokens AS t
-    WHERE t.secret_hash = sha256(convert_to(entered[1], 'UTF8')) AND t.revoked_at IS NULL
-      AND t.expires_at > statement_timestamp();
+    WHERE t.secret_hash = hash AND t.revoked_at IS NULL AND t.expires_at > statement_timestamp();
+    IF NOT FOUND THEN
+      SELECT t.* INTO token
+      FROM rollup.sessions AS s JOIN rollup.tokens AS t ON t.id = s.token
+      WHERE s.secret_hash = hash AND s.expires_at > statement_timestamp()
+        AND t.revoked_at IS NULL AND t.expires_at > statement_timestamp();
+    END IF;
   END IF;
   RETURN token;
 END
@@ -140,6 +155,37 @@ BEGIN
   END IF;
 END
 $admit$;
+
+-- Begins a login of at most twelve hours: from then on the secret that has this SHA-256 opens what the token opens. Of a token
+-- alone: with a login no other is begun, or it would never end.
+CREATE FUNCTION rollup.log_in(secret text, session_hash bytea) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $log_in$
+DECLARE
+  holding rollup.tokens;
+  until timestamptz;
+BEGIN
+  SELECT t.* INTO holding
+  FROM rollup.tokens AS t
+  WHERE t.secret_hash = sha256(convert_to(secret, 'UTF8')) AND t.revoked_at IS NULL AND t.expires_at > now();
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the token is unknown, expired or revoked' USING ERRCODE = 'invalid_authorization_specification';
+  END IF;
+  -- Nobody waits for another's clearing up.
+  DELETE FROM rollup.sessions AS old
+  WHERE old.secret_hash IN (SELECT s.secret_hash FROM rollup.sessions AS s WHERE s.expires_at < now() FOR UPDATE SKIP LOCKED);
+  INSERT INTO rollup.sessions AS s (secret_hash, token, expires_at)
+  VALUES (session_hash, holding.id, least(holding.expires_at, now() + interval '12 hours'))
+  RETURNING s.expires_at INTO until;
+  UPDATE rollup.tokens AS t SET last_used_at = now() WHERE t.id = holding.id;
+  RETURN until;
+END
+$log_in$;
+
+-- Ends a login; its token holds on.
+CREATE FUNCTION rollup.log_out(secret text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $log_out$
+  DELETE FROM rollup.sessions AS s WHERE s.secret_hash = sha256(convert_to(secret, 'UTF8'))
+$log_out$;
 
 -- The facilities as they are now, of the token's region. The table is named with its schema, so that no temporary table of a
 -- caller's takes its place.
@@ -306,7 +352,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $lies$
     AND (region[4] IS NULL OR coalesce(lower(facility) = lower(region[4]) OR id::text = lower(region[4]), false))
 $lies$;
 
-REVOKE EXECUTE ON FUNCTION rollup.in_force(), rollup.reach(), rollup.enter(text), rollup.admit(text), rollup.places_in_reach(),
+REVOKE EXECUTE ON FUNCTION rollup.in_force(), rollup.reach(), rollup.enter(text), rollup.admit(text),
+  rollup.log_in(text, bytea), rollup.log_out(text), rollup.places_in_reach(),
   rollup.refuse_beyond_reach(uuid[], "char", date),
   rollup.filed_figures(text, "char", date, date, uuid[], integer, integer),
   rollup.announce_list(text, "char", date, date, integer, text[]), rollup.read_list(bigint, uuid[], integer, integer)

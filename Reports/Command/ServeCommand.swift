@@ -36,6 +36,9 @@ struct ServeCommand: Command {
   @Option(help: "Connections to the database.")
   var connections = 8
 
+  @Option(help: "Connections of browsers at once.")
+  var clients = 500
+
   @Option(help: "Requests a minute from one address; 0 for no limit.")
   var rateLimit = 600
 
@@ -56,11 +59,12 @@ struct ServeCommand: Command {
       throw ValidationError("--certificate and --key go together")
     }
     guard (0...65535).contains(port), (1...1000).contains(connections),
+      (1...100_000).contains(clients),
       (0...1_000_000).contains(rateLimit), (1...3600).contains(statementTimeout),
       (0...3600).contains(drain)
     else {
       throw ValidationError(
-        "--port is 0 to 65535, --connections 1 to 1000, --rate-limit 0 to 1000000, --statement-timeout 1 to 3600, --drain 0 to 3600"
+        "--port is 0 to 65535, --connections 1 to 1000, --clients 1 to 100000, --rate-limit 0 to 1000000, --statement-timeout 1 to 3600, --drain 0 to 3600"
       )
     }
     let isLocal = ["127.0.0.1", "::1", "localhost"].contains(host)
@@ -77,7 +81,8 @@ struct ServeCommand: Command {
     let settings = DashboardSettings(
       host: host, port: port,
       certificate: certificate.flatMap { chain in key.map { (chain, $0) } },
-      isBehindProxy: behindProxy, requestsPerMinute: rateLimit, drainLimit: .seconds(drain),
+      isBehindProxy: behindProxy, clients: clients, requestsAtOnce: connections * 16,
+      requestsPerMinute: rateLimit, drainLimit: .seconds(drain),
       mapping: try mapping.map { try DHIS2Mapping(reading: $0) })
     // A login that may do more does no more than the service's role may.
     var connection = try await database.settings(

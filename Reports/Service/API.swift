@@ -144,10 +144,11 @@ struct API: Sendable {
     @Sendable func mark(_ calendar: Calendar) -> String? {
       Self.tag(question, report, format, visitor, calendar)
     }
+    // Only now, when the token was found to hold: what a browser keeps it shows to nobody who may not see it.
     if let known = request.headers[.ifNoneMatch] {
       let calendar = try await reader.read(visitor.secret) { tx in try await Calendar(tx) }
       if let tag = mark(calendar), known.contains(tag) {
-        return Response(status: .notModified, headers: Self.cached(tag, question))
+        return Response(status: .notModified, headers: Self.kept(tag))
       }
     }
     return try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
@@ -157,7 +158,7 @@ struct API: Sendable {
       }
       var response = try format.response(made.0, mapping)
       if let tag = mark(made.1) {
-        for field in Self.cached(tag, question) { response.headers[field.name] = field.value }
+        for field in Self.kept(tag) { response.headers[field.name] = field.value }
       }
       return (moment, response)
     }
@@ -221,14 +222,10 @@ struct API: Sendable {
   /// Of how reports are written: another one makes other bytes of the same figures.
   private static let version = "1"
 
-  /// A named edition is the same for ever; the last one can become another, so a copy is asked about.
-  private static func cached(_ tag: String, _ question: ReportQuestion) -> HTTPFields {
-    let isNamed = if case .edition = question.view { true } else { false }
-    return [
-      .eTag: tag,
-      .cacheControl: isNamed ? "private, max-age=31536000, immutable" : "private, no-cache",
-      .vary: "Authorization, Cookie",
-    ]
+  /// A browser may keep it, and asks each time: a token can be revoked, and others may sit down at the browser. The tag of an edition
+  /// never changes, so the answer is short.
+  private static func kept(_ tag: String) -> HTTPFields {
+    [.eTag: tag, .cacheControl: "private, no-cache", .vary: "Authorization, Cookie"]
   }
 }
 

@@ -164,4 +164,8 @@ struct Refusal: Error, Sendable {
     message:
       "The database does not answer at the moment. Nothing is lost; try again in a few seconds.",
     retryAfter: 5)
+  static let busy = Refusal(
+    status: .serviceUnavailable,
+    message: "Too many are being answered at the moment. Try again in a few seconds.",
+    retryAfter: 3)
 }

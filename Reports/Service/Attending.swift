@@ -26,6 +26,7 @@ struct Attending: RouterMiddleware {
 
   let settings: DashboardSettings
   let metrics: Metrics
+  let capacity: Capacity
   let limit: Limiter
 
   @concurrent
@@ -43,7 +44,10 @@ struct Attending: RouterMiddleware {
         metrics.limited()
         throw Refusal.tooOften(seconds)
       }
-      response = try await next(request, context)
+      response =
+        Routes.answersAtOnce.contains(request.uri.path)
+        ? try await next(request, context)
+        : try await capacity.using { try await next(request, context) }
     } catch {
       response = answer(error, request, context)
     }
@@ -150,6 +154,9 @@ enum Routes {
     "/api/v1/openapi.json", "/api/v1/me", "/api/v1/periods", "/api/v1/facilities",
     "/api/v1/reports",
   ]
+
+  /// What reads nothing, and is wanted most when all else is busy.
+  static let answersAtOnce: Set<String> = ["/health", "/metrics", "/style.css", "/icon.svg"]
 
   /// - Returns: nil where there is nothing.
   static func methods(at path: String) -> String? {

@@ -12,7 +12,7 @@ final class Copies<Value: Sendable>: Sendable {
   private let size: @Sendable (Value) -> Int
 
   /// All of them together, in bytes.
-  private static var most: Int { 64 << 20 }
+  private let most: Int
 
   private struct State {
     var copies: [CopyQuestion: Copy] = [:]
@@ -31,8 +31,16 @@ final class Copies<Value: Sendable>: Sendable {
     let moment: Moment
   }
 
-  /// - Parameter size: of a value, in bytes.
-  init(size: @escaping @Sendable (Value) -> Int) { self.size = size }
+  /// - Parameters:
+  ///   - most: bytes of all of them together. One that would take a quarter of it is not kept.
+  ///   - size: of a value, in bytes.
+  init(most: Int = 32 << 20, size: @escaping @Sendable (Value) -> Int) {
+    self.most = most
+    self.size = size
+  }
+
+  /// What is kept, in bytes.
+  var keptSize: Int { state.withLock { $0.size } }
 
   /// The copy of that moment; without one what `make` makes.
   /// - Parameter moment: what the database is now; nil where that is not known.
@@ -79,9 +87,11 @@ final class Copies<Value: Sendable>: Sendable {
   private func keep(_ made: Dated, _ question: CopyQuestion) {
     // It may have been made of a later moment than the one that it was asked at.
     guard let moment = made.moment else { return }
-    let copy = Copy(moment: moment, value: made.value, size: size(made.value))
+    let copy = Copy(
+      moment: moment, value: made.value, size: size(made.value) + question.address.utf8.count)
+    guard copy.size < most / 4 else { return }
     state.withLock { state in
-      if state.size + copy.size > Self.most {
+      if state.size + copy.size > most {
         state.copies.removeAll()
         state.size = 0
       }

@@ -46,7 +46,8 @@ public struct Dashboard: Sendable {
     let application = Application(
       router: router(), server: try server(),
       configuration: .init(
-        address: .hostname(settings.host, port: settings.port), serverName: nil),
+        address: .hostname(settings.host, port: settings.port), serverName: nil,
+        availableConnectionsDelegate: MaximumAvailableConnections(settings.clients, logger: logger)),
       onServerRunning: { [settings] channel in
         await running(settings.address(port: channel.localAddress?.port ?? settings.port))
       },
@@ -105,12 +106,12 @@ public struct Dashboard: Sendable {
     let router = Router(context: DashboardContext.self, options: .autoGenerateHeadEndpoints)
     router.add(
       middleware: Attending(
-        settings: settings, metrics: metrics,
+        settings: settings, metrics: metrics, capacity: Capacity(settings.requestsAtOnce),
         limit: Limiter(
           perMinute: settings.requestsPerMinute, burst: max(settings.requestsPerMinute / 4, 20))))
     addOperations(to: router, reader, metrics)
     addPages(to: router, gate, reader, metrics)
-    Login(gate: gate).add(to: router)
+    LoginPage(gate: gate).add(to: router)
     API(gate: gate, reader: reader, metrics: metrics, mapping: settings.mapping).add(to: router)
     return router
   }

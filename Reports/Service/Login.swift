@@ -4,13 +4,11 @@ import Hummingbird
 import Hypertension
 import NIOCore
 
-/// The login page: a token is taken once and kept in a cookie that no script reads and no other site sends.
-struct Login: Sendable {
+/// The login page: a token is taken once, for a login of its own in a cookie that no script reads and no other site sends.
+struct LoginPage: Sendable {
   let gate: Gate
   /// Nobody guesses 260 bits, and nobody should try: ten a minute and address.
   private let attempts = Limiter(perMinute: 10, burst: 10)
-  /// A browser forgets its token after a week, if that does not expire before.
-  private static let longest = 7 * 86_400.0
 
   init(gate: Gate) { self.gate = gate }
 
@@ -24,8 +22,11 @@ struct Login: Sendable {
       guard gate.isOurForm(request, try await Self.fields(request, context)["form"]) else {
         throw Refusal.strangeForm
       }
+      // First here: a browser that forgets a login which goes on has not logged out.
+      try await gate.logOut(request)
       var response = Response.see(Link("/login"))
       response.setCookie(gate.cookie(gate.cookieName, "", for: 0))
+      response.headers.set("Clear-Site-Data", "\"cache\"")
       return response
     }
   }
@@ -43,16 +44,15 @@ struct Login: Sendable {
     let fields = try await Self.fields(request, context)
     guard gate.isOurForm(request, fields["form"]) else { throw Refusal.strangeForm }
     if let seconds = attempts.take(context.client) { throw Refusal.tooOften(seconds) }
-    let secret = (fields["token"] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
-    guard let admission = try await gate.admission(of: secret) else {
+    let token = (fields["token"] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+    guard let login = try await gate.logIn(token) else {
       return page(
         request, next: fields["next"], wrong: "That token is unknown, expired or revoked.",
         status: .forbidden)
     }
-    let left = admission.expiresAt.date.timeIntervalSinceNow
+    let left = Int(login.until.date.timeIntervalSinceNow)
     var response = Response.see(fields["next"].flatMap { Link(wanted: $0) } ?? Link("/"))
-    response.setCookie(
-      gate.cookie(gate.cookieName, secret, for: Int(max(1, min(left, Self.longest)))))
+    response.setCookie(gate.cookie(gate.cookieName, login.secret, for: max(1, left)))
     return response
   }
 

@@ -80,7 +80,7 @@ enum Pages {
         <label>Access token <input type="password" name="token" autocomplete="current-password" required\(describes)></label>
         <button>Log in</button>
         </form>
-        <p>Tokens are given out by whoever runs this service.</p>
+        <p>Tokens are given out by whoever runs this service. A login lasts twelve hours, or until you log out.</p>
         """
       ])
     return framed(page)

@@ -26,7 +26,8 @@ extension Refusal {
 
   private static func refusal(_ error: PostgresError) -> Refusal? {
     switch error.kind {
-    case .connectionFailed, .connectionLost, .commitUnknown, .timeout, .poolTimeout, .poolClosed:
+    case .poolTimeout: return .busy
+    case .connectionFailed, .connectionLost, .commitUnknown, .timeout, .poolClosed:
       return .noDatabase
     case .server: break
     default: return nil
@@ -36,6 +37,12 @@ extension Refusal {
     case .insufficientPrivilege: return .forbidden("The token does not open that.")
     case .noDataFound: return .missing("There are no figures of that period.")
     case .adminShutdown, .crashShutdown, .cannotConnectNow, .tooManyConnections: return .noDatabase
+    case .readOnly:
+      return Refusal(
+        status: .serviceUnavailable,
+        message:
+          "This service reads a copy of the database, where nobody can log in and no list can be put on record: ask the one of the database itself.",
+        retryAfter: 30)
     case .queryCanceled:
       return Refusal(
         status: .serviceUnavailable, message: "That took too long and was given up.", retryAfter: 30
@@ -48,4 +55,6 @@ extension Refusal {
 extension SQLState {
   /// `no_data_found`
   fileprivate static let noDataFound = SQLState(rawValue: "P0002")
+  /// `read_only_sql_transaction`
+  fileprivate static let readOnly = SQLState(rawValue: "25006")
 }

@@ -195,6 +195,9 @@ import Testing
       "SELECT t::text FROM ONLY rollup.published_patients AS t",
       // The token.
       "SELECT t::text FROM rollup.tokens AS t",
+      "SELECT t::text FROM rollup.sessions AS t",
+      "INSERT INTO rollup.sessions (secret_hash, token, expires_at) SELECT '\\x\(hash)', id, 'infinity' FROM rollup.tokens",
+      "SELECT rollup.log_in('\(hash)', sha256('x'))::text",
       "UPDATE rollup.tokens SET district = NULL;\nSELECT facility FROM rollup.published_figures",
       "INSERT INTO rollup.tokens (id, name, secret_hash, reads_lists, expires_at) VALUES ('x', 'x', '', true, 'infinity')",
       "SET LOCAL rollup.token = '\(hash)';\nSELECT facility FROM rollup.published_figures",
@@ -276,6 +279,60 @@ import Testing
         return (before, try await tx.query("SELECT count(*) FROM facilities").only(Int.self))
       }
       #expect(counts.0 == 2 && counts.1 == 0)
+    }
+  }
+
+  // MARK: Logins
+
+  /// A login opens what its token opens, for twelve hours at most and no longer than the token, and begins no other.
+  @Test func aLoginEndsWithItsTokenWithItsHoursOrWhenItsHolderSaysSo() async throws {
+    try await example { served, _ in
+      func logIn(_ secret: String) async throws -> (secret: String, hours: Double)? {
+        let login = AccessTokens.Secret().text
+        let digest = try await served.owner.pool.withConnection {
+          try await $0.query("SELECT sha256(convert_to(\(login), 'UTF8'))").only([UInt8].self)
+        }
+        return try await Login.begin(with: secret, digest: digest, served.pool).map {
+          (login, $0.date.timeIntervalSinceNow / 3600)
+        }
+      }
+      func change(_ statement: Query) async throws {
+        try await served.owner.pool.withConnection { try await $0.execute(statement) }
+      }
+      func opens(_ secret: String) async throws -> Bool {
+        let admission = try await Admission.admit(secret, served.pool)
+        #expect(admission == nil || admission?.scope == bathinda)
+        return admission != nil
+      }
+
+      let (secret, id) = try await served.tokenAndID(bathinda)
+      let login = try #require(try await logIn(secret))
+      #expect(login.hours > 11.9 && login.hours <= 12)
+      #expect(try await opens(login.secret))
+      for other in [login.secret, "nonsense"] { #expect(try await logIn(other) == nil) }
+      let names = try await seen(
+        "SELECT name FROM rollup_reach.facilities", login.secret, served)
+      #expect(names?.count == 2)
+
+      let second = try #require(try await logIn(secret))
+      try await Login.end(login.secret, served.pool)
+      try await Login.end(secret, served.pool)
+      #expect(try await !opens(login.secret))
+      for other in [second.secret, secret] { #expect(try await opens(other)) }
+
+      try await change("UPDATE rollup.sessions SET expires_at = now() - interval '1 second'")
+      #expect(try await !opens(second.secret))
+      try await change(
+        "UPDATE rollup.tokens SET expires_at = now() + interval '1 hour' WHERE id = \(id)")
+      let third = try #require(try await logIn(secret))
+      #expect(third.hours <= 1)
+      let kept = try await served.owner.pool.withConnection {
+        try await $0.query("SELECT count(*) FROM rollup.sessions").only(Int.self)
+      }
+      #expect(kept == 1, "those that have ended are cleared up")
+      #expect(try await AccessTokens(served.owner.pool).revoke(id))
+      #expect(try await !opens(third.secret))
+      #expect(try await logIn(secret) == nil)
     }
   }
 

@@ -102,6 +102,132 @@ import Testing
     }
     #expect(try await copies.value(of: .example, at: Moment("2:2:")) { (Moment("2:2:"), 9) } == 9)
   }
+
+  @Test func theyNeverGrowBeyondTheirBound() async throws {
+    let copies = Copies<Int>(most: 10_000) { $0 }
+    let moment = Moment("1:1:")
+    for number in 0..<500 {
+      let address = "/?\(String(repeating: "a", count: number % 50))\(number)"
+      let question = CopyQuestion(scope: .all, readsLists: false, address: address)
+      let size = number * 37 % 4000
+      #expect(try await copies.value(of: question, at: moment) { (moment, size) } == size)
+      #expect(copies.keptSize <= 10_000)
+    }
+    #expect(copies.keptSize > 0)
+  }
+
+  /// Tokens that open something else, or lists too, are not shown another's copy.
+  @Test func aCopyIsOfOneScope() async throws {
+    let copies = Copies<Int> { _ in 8 }
+    let moment = Moment("1:1:")
+    let scopes: [AccessToken.Scope] = [
+      .all, .state("Punjab"), .district(state: "Punjab", "Bathinda"),
+      .district(state: "Punjab", "Mansa"), .facility(ExampleProgramme.id(1)),
+    ]
+    for (number, scope) in scopes.enumerated() {
+      for lists in [false, true] {
+        let value = number * 2 + (lists ? 1 : 0)
+        let question = CopyQuestion(scope: scope, readsLists: lists, address: "/")
+        #expect(try await copies.value(of: question, at: moment) { (moment, value) } == value)
+      }
+    }
+  }
+}
+
+/// Equal moments, equal data.
+@Suite struct MomentTests {
+  private static let both: Query = """
+    SELECT \(unescaped: Moment.expression), (SELECT coalesce(sum(number), 0) FROM facts)::bigint
+    """
+
+  /// Whatever others commit, roll back, prepare or undo meanwhile. No two statements that say the same moment see other rows.
+  @Test func equalMomentsSeeEqualRows() async throws {
+    try await withDatabase(template: "template0") { url in
+      let pool = Pool(ConnectionSettings(conninfo: url), size: 8, acquireTimeout: .seconds(60))
+      try await pool.withConnection {
+        try await $0.script("CREATE TABLE facts (number bigint)")
+      }
+      let seen = try await withThrowingTaskGroup(of: [String: Set<Int64>].self) { group in
+        for writer in 0..<3 {
+          group.addTask {
+            var random = Seeded(UInt64(writer))
+            for number in 0..<150 {
+              let end = ["COMMIT", "ROLLBACK", "PREPARE"].randomElement(using: &random) ?? "COMMIT"
+              let name = "'facts-\(writer)-\(number)'"
+              try await pool.withConnection { connection in
+                try await connection.script(
+                  """
+                  BEGIN; INSERT INTO facts VALUES (\(number + 1));
+                  SAVEPOINT inner_one; INSERT INTO facts VALUES (1000000); ROLLBACK TO inner_one;
+                  \(end == "PREPARE" ? "PREPARE TRANSACTION \(name)" : end)
+                  """)
+                if end == "PREPARE" { try await connection.script("COMMIT PREPARED \(name)") }
+              }
+            }
+            return [:]
+          }
+        }
+        for _ in 0..<3 {
+          group.addTask {
+            var seen: [String: Set<Int64>] = [:]
+            for _ in 0..<600 {
+              let (moment, sum) = try await pool.withConnection {
+                try await $0.query(Self.both).only((String, Int64).self)
+              }
+              seen[moment, default: []].insert(sum)
+            }
+            return seen
+          }
+        }
+        var all: [String: Set<Int64>] = [:]
+        for try await part in group { all.merge(part) { $0.union($1) } }
+        return all
+      }
+      #expect(seen.count > 20)
+      #expect(seen.allSatisfy { $0.value.count == 1 })
+      await pool.close()
+    }
+  }
+
+  /// After a crash that a server comes back from by itself it may count from where it was, without its last commits.
+  @Test func aServerThatHasRecoveredIsAnother() async throws {
+    let server = try await onItsOwnThread { try TestServer() }
+    let before = try await moment(server)
+    #expect(try await moment(server) == before)
+    let victim = try await Connection.connect(ConnectionSettings(conninfo: server.address))
+    kill(try await victim.query("SELECT pg_backend_pid()").only(Int32.self), SIGKILL)
+    try await Task.sleep(for: .milliseconds(100))
+    await victim.close()
+    var after: Moment?
+    while after == nil {
+      after = try? await moment(server)
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    #expect(after != before)
+  }
+
+  /// A standby's moments are not known; when it takes over they are others than those of the server that it followed.
+  @Test func whoTakesOverIsAnother() async throws {
+    let (primary, replica) = try await onItsOwnThread {
+      let primary = try TestServer()
+      return (primary, try primary.replica())
+    }
+    let before = try await moment(primary)
+    #expect(before != nil)
+    #expect(try await moment(replica) == nil)
+    try await shell("psql '\(replica.address)' -Xqc 'SELECT pg_promote()'")
+    let after = try await moment(replica)
+    #expect(after != nil && after != before)
+  }
+
+  /// But for the quarter of an hour: this is of the server alone.
+  private func moment(_ server: TestServer) async throws -> Moment? {
+    let connection = try await Connection.connect(ConnectionSettings(conninfo: server.address))
+    let text = try await connection.query("SELECT \(unescaped: Moment.expression)")
+      .only(String?.self)
+    await connection.close()
+    return Moment(text?.split(separator: " ").dropLast().joined(separator: " "))
+  }
 }
 
 extension CopyQuestion {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Hypertension
 import PeriodRollups
 import Postgres
@@ -67,7 +68,10 @@ import Testing
       let blocker = try await served.owner.connect()
       try await blocker.script("BEGIN; LOCK TABLE rollup.published_figures")
       async let answer = service.ask("/?period=2024Q1", token: secret)
-      let waiting: Query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+      let waiting: Query = """
+        SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+        WHERE NOT l.granted AND d.datname = current_database()
+        """
       while try await served.owner.pool.withConnection({
         try await $0.query(waiting).only(Int.self)
       }) == 0 { try await Task.sleep(for: .milliseconds(10)) }
@@ -103,6 +107,81 @@ import Testing
       #expect(login.headers["set-cookie"]?.contains("Secure") == true)
       #expect(login.headers["strict-transport-security"] != nil)
     }
+  }
+
+  /// Without a proxy that is known of, anybody can write that header.
+  @Test func whoSaysThatHeIsOthersIsStillOne() async throws {
+    try await ServedExample.with(["--rate-limit", "1"]) { service, _ in
+      var statuses: Set<Int> = []
+      for number in 0..<40 {
+        statuses.insert(
+          try await service.ask("/health", headers: ["X-Forwarded-For: 198.51.100.\(number)"])
+            .status)
+      }
+      #expect(statuses == [200, 429])
+      let log = try String(contentsOf: service.log, encoding: .utf8)
+      #expect(!log.contains("198.51.100"))
+    }
+  }
+
+  /// One connection to the database, and sixteen that are answered or wait for it: all others are told at once.
+  @Test func whenTooManyWaitOthersAreToldToComeAgain() async throws {
+    try await ServedExample.with(["--connections", "1"]) { service, served in
+      let secret = try await served.token(.all)
+      let blocker = try await served.owner.connect()
+      try await blocker.script("BEGIN; LOCK TABLE rollup.published_figures")
+      let answers = try await withThrowingTaskGroup(of: RunningService.Answer.self) { group in
+        for number in 0..<40 {
+          group.addTask {
+            try await service.ask("/?period=2024Q1&facility=\(number)", token: secret)
+          }
+        }
+        var answers: [RunningService.Answer] = []
+        while answers.count < 24, let answer = try await group.next() { answers.append(answer) }
+        #expect(try await service.ask("/health").status == 200)
+        try await blocker.script("ROLLBACK")
+        for try await answer in group { answers.append(answer) }
+        return answers
+      }
+      await blocker.close()
+      let refused = answers.filter { $0.status == 503 }
+      #expect(refused.count >= 24)
+      #expect(
+        refused.allSatisfy {
+          $0.body.contains("Too many") && $0.headers["retry-after"] == "3"
+        })
+      #expect(try await service.ask("/?period=2024Q1", token: secret).status == 200)
+    }
+  }
+
+  /// Connections are bounded; who comes when all are taken is answered when one is free.
+  @Test func whoComesWhenAllConnectionsAreTakenWaits() async throws {
+    try await ServedExample.with(["--clients", "2"]) { service, _ in
+      let port = try #require(service.address.split(separator: ":").last.flatMap { UInt16($0) })
+      let held = try (0..<3).map { _ in try Self.connect(port) }
+      try await Task.sleep(for: .milliseconds(300))
+      await #expect(throws: RunningService.Failure.self) {
+        _ = try await service.ask("/health", options: ["--max-time", "1"])
+      }
+      for socket in held { close(socket) }
+      #expect(try await service.ask("/health", options: ["--max-time", "30"]).status == 200)
+    }
+  }
+
+  /// A connection that nothing is said on.
+  private static func connect(_ port: UInt16) throws -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    let outcome = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    try #require(outcome == 0)
+    return descriptor
   }
 
   @Test func itServesByTLS() async throws {

@@ -103,6 +103,33 @@ public struct Admission: Hashable, Sendable {
   }
 }
 
+/// A login: a secret of its own, which ends with its token, after twelve hours or when its holder says so, whichever is first.
+public enum Login {
+  /// - Parameters:
+  ///   - token: the token's secret; another login's does not count.
+  ///   - digest: SHA-256 of the login's secret; the database does not see the text before it is used.
+  /// - Returns: until when it lasts; nil for a token that is unknown, expired or revoked.
+  public static func begin(with token: String, digest: [UInt8], _ pool: Pool) async throws
+    -> Timestamp?
+  {
+    do {
+      return try await pool.withConnection { connection in
+        try await connection.prepared("SELECT rollup.log_in(\(token), \(digest))")
+          .only(Timestamp.self)
+      }
+    } catch let error as PostgresError where error.sqlState == .invalidAuthorization {
+      return nil
+    }
+  }
+
+  /// Ends the login of a secret. One that is unknown, or a token's own, is left alone.
+  public static func end(_ secret: String, _ pool: Pool) async throws {
+    try await pool.withConnection { connection in
+      _ = try await connection.prepared("SELECT rollup.log_out(\(secret))")
+    }
+  }
+}
+
 extension SQLState {
   /// A token that is unknown, expired or revoked, or none (`invalid_authorization_specification`).
   public static let invalidAuthorization = SQLState(rawValue: "28000")

@@ -12,10 +12,10 @@ enum ServiceRights {
         "GRANT SELECT ON rollup.deployment, rollup.editions, rollup.published_figures TO \(role)"
       ),
       (
-        "how a token is put in force, and what is asked with it",
+        "how a token is put in force, how one logs in, and what is asked with it",
         """
         GRANT EXECUTE ON FUNCTION rollup.in_force(), rollup.reach(), rollup.enter(text), rollup.admit(text),
-          rollup.places_in_reach(), rollup.filed_figures(text, "char", date, date, uuid[], integer, integer),
+          rollup.log_in(text, bytea), rollup.log_out(text), rollup.places_in_reach(), rollup.filed_figures(text, "char", date, date, uuid[], integer, integer),
           rollup.announce_list(text, "char", date, date, integer, text[]),
           rollup.read_list(bigint, uuid[], integer, integer)
         TO \(role)
