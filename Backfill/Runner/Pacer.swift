@@ -67,7 +67,7 @@ public final class Pacer: Sendable {
   func pace<Value>(
     _ subjects: Int, unless isOver: () -> Bool = { false }, _ chunk: () async throws -> Value
   ) async throws -> Value {
-    try await wait(for: subjects)
+    try await sleep(until: turn(of: subjects), unless: isOver)
     while !state.withLock({ $0.begin(despiteHold: isOver()) }) {
       try await Task.sleep(for: .milliseconds(20))
     }
@@ -77,20 +77,24 @@ public final class Pacer: Sendable {
       defer { state.withLock { $0.inHand -= 1 } }
       value = try await chunk()
     }
-    let end = ContinuousClock.now + min((.now - started) * resting, .seconds(30))
-    while ContinuousClock.now < end, !isOver() { try await Task.sleep(for: .milliseconds(20)) }
+    let rest = state.withLock { min((.now - started) * $0.rest, .seconds(30)) }
+    try await sleep(until: .now + rest, unless: isOver)
     return value
   }
 
-  private func wait(for subjects: Int) async throws {
-    guard let rate, rate > 0 else { return }
-    let begin = state.withLock { state in
+  /// When a chunk may begin by the rate.
+  private func turn(of subjects: Int) -> ContinuousClock.Instant {
+    guard let rate, rate > 0 else { return .now }
+    return state.withLock { state in
       let begin = max(state.next, .now)
       state.next = begin + .seconds(Double(subjects) / rate)
       return begin
     }
-    try await Task.sleep(until: begin)
   }
 
-  private var resting: Double { state.withLock { $0.rest } }
+  private func sleep(until end: ContinuousClock.Instant, unless isOver: () -> Bool) async throws {
+    while ContinuousClock.now < end, !isOver() {
+      try await Task.sleep(for: min(end - .now, .milliseconds(20)))
+    }
+  }
 }

@@ -12,30 +12,13 @@ millions=${MILLIONS:-1 3 10 30}
 views=${VIEWS-1 3 10}
 workers=${WORKERS:-2}
 
-unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
-work=$(mktemp -d /tmp/rollup-growth.XXXXXX)
-chmod 755 "$work"
-ROLLUP_HOME=$work/home
-export ROLLUP_HOME
-tidy() {
-  status=$?
-  trap - EXIT INT TERM
-  [ "$status" -eq 0 ] || tail -n 20 "$work/said" >&2
-  "$bin/rollup" db stop >/dev/null 2>&1 || true
-  if [ -s "$ROLLUP_HOME/data-location" ]; then rm -rf "$(cat "$ROLLUP_HOME/data-location")"; fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap tidy EXIT
-trap 'exit 130' INT TERM
-: >"$work/said"
+. "$(dirname "$0")/server.sh"
 : >"$work/points"
 
-programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
-"$bin/rollup" migrate --time-zone Asia/Kolkata 2>>"$work/said"
-url=$("$bin/rollup" db url 2>>"$work/said")
-psql() { "$programs/psql" "$url" -Xq -v ON_ERROR_STOP=1 "$@" 2>>"$work/said"; }
-measure() { "$bin/benchmark" measure --runs 1 "$@" 2>>"$work/said"; }
+quietly "$bin/rollup" migrate --time-zone Asia/Kolkata
+url=$(quietly "$bin/rollup" db url)
+psql() { quietly "$programs/psql" "$url" -Xq -v ON_ERROR_STOP=1 "$@"; }
+measure() { quietly "$bin/benchmark" measure --runs 1 "$@"; }
 backfill() { measure "$bin/rollup-backfill" --from 2018-01 --to 2024-12 --only blood-pressure --workers "$workers" --max-latency 0; }
 
 for unit in month:M:YYYY-MM quarter:Q:YYYY\"Q\"Q; do

@@ -11,38 +11,21 @@ sizes=${SIZES:-10000 100000 500000}
 panels=${PANELS:-200}
 jobs=${JOBS:-20000}
 
-unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
-work=$(mktemp -d /tmp/rollup-reminders.XXXXXX)
-chmod 755 "$work"
-ROLLUP_HOME=$work/home
-export ROLLUP_HOME
-tidy() {
-  status=$?
-  trap - EXIT INT TERM
-  [ "$status" -eq 0 ] || tail -n 20 "$work/said" >&2
-  "$bin/rollup" db stop >/dev/null 2>&1 || true
-  if [ -s "$ROLLUP_HOME/data-location" ]; then rm -rf "$(cat "$ROLLUP_HOME/data-location")"; fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap tidy EXIT
-trap 'exit 130' INT TERM
-: >"$work/said"
+. "$(dirname "$0")/server.sh"
 
-programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
-"$bin/rollup" migrate --time-zone UTC 2>>"$work/said"
-url=$("$bin/rollup" db url 2>>"$work/said")
+quietly "$bin/rollup" migrate --time-zone UTC
+url=$(quietly "$bin/rollup" db url)
 for size in $sizes; do
-  "$programs/psql" "$url" -Xqc "CREATE DATABASE vet$size" 2>>"$work/said"
+  quietly "$programs/psql" "$url" -Xqc "CREATE DATABASE vet$size"
   DATABASE_URL=$(echo "$url" | sed "s#/rollup?#/vet$size?#")
   export DATABASE_URL
-  "$bin/rollup" migrate --time-zone UTC 2>>"$work/said"
+  quietly "$bin/rollup" migrate --time-zone UTC
   "$bin/reminders" create --patients "$size" --organizations 2
   # The practice's own tables are as a practice has them; those of the projections are new.
-  "$programs/psql" "$DATABASE_URL" -Xqc 'VACUUM ANALYZE' -c CHECKPOINT 2>>"$work/said"
+  quietly "$programs/psql" "$DATABASE_URL" -Xqc 'VACUUM ANALYZE' -c CHECKPOINT
   "$bin/reminders" measure --panels "$panels" --jobs "$jobs" >"$work/$size"
   unset DATABASE_URL
-  "$programs/psql" "$url" -Xqc "DROP DATABASE vet$size" 2>>"$work/said"
+  quietly "$programs/psql" "$url" -Xqc "DROP DATABASE vet$size"
 done
 
 # A column a size: the time, and what is said beside it.

@@ -21,30 +21,8 @@ memory_rows=${MEMORY_ROWS:-1000000}
 from=${FROM:-2018-01}
 late_rows=${LATE_ROWS:-2000}
 
-unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGSERVICE PGSERVICEFILE 2>/dev/null || true
-work=$(mktemp -d /tmp/rollup-bench.XXXXXX)
-chmod 755 "$work"
-ROLLUP_HOME=${BENCH_HOME:-$work/home}
-export ROLLUP_HOME
+. "$here/server.sh"
 
-tidy() {
-  status=$?
-  trap - EXIT INT TERM
-  [ "$status" -eq 0 ] || { echo "make bench failed; what was said last:" >&2; tail -n 20 "$work/said" >&2 || true; }
-  "$bin/rollup" db stop >/dev/null 2>&1 || true
-  # Root's server may have its data elsewhere, because the server's own user cannot enter the home.
-  if [ -z "${BENCH_HOME:-}" ] && [ -s "$ROLLUP_HOME/data-location" ]; then
-    rm -rf "$(cat "$ROLLUP_HOME/data-location")"
-  fi
-  rm -rf "$work"
-  exit "$status"
-}
-trap tidy EXIT
-trap 'exit 130' INT TERM
-
-# Every program says what it has to say to a file that is only shown when something fails.
-: >"$work/said"
-quietly() { "$@" 2>>"$work/said"; }
 # measure RUNS COMMAND...: the median of the seconds, and the most megabytes.
 measure() {
   runs=$1
@@ -59,7 +37,6 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 # range "1.2 1.1 1.3": 1.10 to 1.30
 range() { echo "$1" | tr ' ' '\n' | awk 'NF' | sort -n | awk 'NR == 1 { a = $1 } { b = $1 } END { printf "%s to %s", a, b }'; }
 
-programs=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 quietly "$bin/rollup" migrate --time-zone Asia/Kolkata
 url=$(quietly "$bin/rollup" db url)
 psql() { quietly "$programs/psql" "$url" -Xq -v ON_ERROR_STOP=1 "$@"; }

@@ -196,6 +196,12 @@ import Testing
           }
         }
       }
+      for period in ["2024Q2", "2031Q1"] {
+        _ = try await DistrictBP(Period(parsing: period)).make(pool)
+      }
+      await #expect(throws: PostgresError.self) {
+        try await pool.withConnection { try await $0.query("SELECT count(*) FROM patients") }
+      }
       await pool.close()
       try await database.pool.withConnection {
         try await $0.script("DROP OWNED BY \(role); DROP ROLE \(role)")
