@@ -17,7 +17,7 @@ final class Copies<Value: Sendable>: Sendable {
   private struct State {
     var copies: [CopyQuestion: Copy] = [:]
     var size = 0
-    var making: [Making: Task<Value, any Error>] = [:]
+    var making: [CopyQuestion: Making] = [:]
   }
 
   private struct Copy {
@@ -26,9 +26,13 @@ final class Copies<Value: Sendable>: Sendable {
     let size: Int
   }
 
-  private struct Making: Hashable {
-    let question: CopyQuestion
-    let moment: Moment
+  /// Of each question one is made at a time, however many ask.
+  private struct Making {
+    /// When it was asked for; nil of one that waited for the one before.
+    let moment: Moment?
+    let task: Task<Value, any Error>
+    /// Begun when this one is done.
+    var next: Task<Value, any Error>?
   }
 
   /// - Parameters:
@@ -69,18 +73,39 @@ final class Copies<Value: Sendable>: Sendable {
     _ question: CopyQuestion, _ moment: Moment,
     _ make: @escaping @Sendable () async throws -> Dated
   ) -> Step {
-    let making = Making(question: question, moment: moment)
-    return state.withLock { state in
+    state.withLock { state in
       if let copy = state.copies[question], copy.moment == moment { return .found(copy.value) }
-      if let task = state.making[making] { return .waits(task) }
-      let task = Task {
-        defer { self.state.withLock { $0.making[making] = nil } }
-        let made = try await make()
-        self.keep(made, question)
-        return made.value
+      guard let making = state.making[question] else {
+        let task = task(question, after: nil, make)
+        state.making[question] = Making(moment: moment, task: task)
+        return .makes(task)
       }
-      state.making[making] = task
+      if making.moment == moment { return .waits(making.task) }
+      // What is being made is of before this question. The next is begun when it is done, for all who have asked by then.
+      if let next = making.next { return .waits(next) }
+      let task = task(question, after: making.task, make)
+      state.making[question]?.next = task
       return .makes(task)
+    }
+  }
+
+  private func task(
+    _ question: CopyQuestion, after previous: Task<Value, any Error>?,
+    _ make: @escaping @Sendable () async throws -> Dated
+  ) -> Task<Value, any Error> {
+    Task {
+      _ = await previous?.result
+      defer { self.end(question) }
+      let made = try await make()
+      self.keep(made, question)
+      return made.value
+    }
+  }
+
+  private func end(_ question: CopyQuestion) {
+    state.withLock { state in
+      // Of which moment the next will be nobody knows yet.
+      state.making[question] = state.making[question]?.next.map { Making(moment: nil, task: $0) }
     }
   }
 

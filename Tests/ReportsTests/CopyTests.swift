@@ -103,6 +103,34 @@ import Testing
     #expect(try await copies.value(of: .example, at: Moment("2:2:")) { (Moment("2:2:"), 9) } == 9)
   }
 
+  /// Beside a steady stream of writes no two ask at the same moment: still one at a time is made, and nobody is shown what was
+  /// before he asked.
+  @Test func whileOthersWriteItIsMadeForAllWhoHaveAskedByThen() async throws {
+    let copies = Copies<Int> { _ in 8 }
+    let now = Count()
+    let made = Count()
+    let atOnce = Count()
+    try await withThrowingTaskGroup(of: (asked: Int, shown: Int).self) { group in
+      for _ in 0..<60 {
+        group.addTask {
+          let asked = now.increase()
+          let shown = try await copies.value(of: .example, at: Moment("\(asked)")) {
+            #expect(atOnce.increase() == 1)
+            made.increase()
+            let seen = now.value
+            try await Task.sleep(for: .milliseconds(30))
+            atOnce.decrease()
+            return (Moment("\(seen)"), seen)
+          }
+          return (asked, shown)
+        }
+        try await Task.sleep(for: .milliseconds(3))
+      }
+      for try await (asked, shown) in group { #expect(shown >= asked) }
+    }
+    #expect(made.value < 30)
+  }
+
   @Test func theyNeverGrowBeyondTheirBound() async throws {
     let copies = Copies<Int>(most: 10_000) { $0 }
     let moment = Moment("1:1:")
@@ -242,5 +270,7 @@ private final class Count: Sendable {
 
   var value: Int { count.load(ordering: .relaxed) }
 
-  func increase() { count.add(1, ordering: .relaxed) }
+  @discardableResult
+  func increase() -> Int { count.add(1, ordering: .relaxed).newValue }
+  func decrease() { count.subtract(1, ordering: .relaxed) }
 }
