@@ -22,9 +22,12 @@ finish() {
 trap finish EXIT
 
 "$bin/rollup" migrate --time-zone Asia/Kolkata >&2
-"$bin/rollup" sample-data --patients 5000 --seed 1 --from 2022-01 --to 2024-12 >&2
-"$bin/rollup-backfill" --from 2022-01 --to 2024-12 >&2
-for quarter in 2022Q4 2023Q1 2023Q2 2023Q3 2023Q4 2024Q1; do "$bin/rollup" close --quarter $quarter >&2; done
+# Until today, or nobody were to be called any more.
+year=$(date +%Y)
+last=$((year - 1))
+"$bin/rollup" sample-data --patients 5000 --seed 1 --from $((year - 2))-01 --to "$(date +%Y-%m)" >&2
+"$bin/rollup-backfill" --from $((year - 2))-01 --to "$(date +%Y-%m)" >&2
+for quarter in $((year - 2))Q4 ${last}Q1 ${last}Q2 ${last}Q3; do "$bin/rollup" close --quarter "$quarter" >&2; done
 token=$("$bin/rollup" token create --name 'Dr Kaur' --all --lists 2>/dev/null)
 
 "$bin/report" serve --port 0 --rate-limit 0 2>"$folder/log" &
@@ -48,15 +51,15 @@ district=$(encoded "$(psql "$("$bin/rollup" db url)" -XAtc "SELECT district FROM
 block=$(encoded "$(psql "$("$bin/rollup" db url)" -XAtc "SELECT block FROM facilities WHERE id = '$row'")")
 
 page login /login
-page overview '/?period=2024Q1'
-page overview-open '/?period=2024Q2'
-page state "/?period=2024Q1&state=$state"
-page district "/?period=2024Q1&state=$state&district=$district"
-page district-open "/?period=2024-06&state=$state&district=$district&sort=controlled_rate-up"
-page block "/?period=2024Q1&state=$state&district=$district&block=$block"
-page facility "/?period=2024Q1&facility=$row"
+page overview "/?period=${last}Q3"
+page overview-open "/?period=${last}Q4"
+page state "/?period=${last}Q3&state=$state"
+page district "/?period=${last}Q3&state=$state&district=$district"
+page district-open "/?period=${last}-12&state=$state&district=$district&sort=controlled_rate-up"
+page block "/?period=${last}Q3&state=$state&district=$district&block=$block"
+page facility "/?period=${last}Q3&facility=$row"
 page recall "/recall?facility=$row"
-page refusal '/?period=2024Q5'
+page refusal "/?period=${last}Q5"
 
 for file in "$folder"/pages/*.html; do
   name=$(basename "$file" .html)

@@ -27,7 +27,11 @@ struct RecallPage: Sendable {
       ? "The most urgent \(rows.count) of \(table.rows.count) patients; the file has all."
       : "\(table.rows.count) patients."
     // An id is no name.
-    let name = region.facility == nil ? region.name : rows.first?.label ?? "The facility"
+    var name = region.name
+    if let facility = region.facility?.lowercased() {
+      let sites = try await reader.read(visitor.secret) { tx in try await Site.all(tx) }
+      name = sites.first { $0.id == facility || $0.name.lowercased() == facility }?.name ?? facility
+    }
     let listing = PageTable(
       caption: "Most urgent first", heading: "Facility", table: table, columns: Self.columns,
       rows: rows)

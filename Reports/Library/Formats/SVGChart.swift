@@ -111,21 +111,26 @@ struct SVGChart {
     }
     // What the only line is called stands above the drawing.
     let isNamed = !isNarrow || labels.count > 1
-    let (left, right, top, bottom) = (48.0, isNamed ? 170.0 : 62.0, 12.0, 34.0)
+    let (left, right, top, bottom) = (60.0, isNamed ? 170.0 : 62.0, 12.0, 34.0)
     let height = isNarrow ? 210.0 : 300.0
     let across = (width - left - right) / Double(max(periods.count - 1, 1))
     func x(_ period: String) -> Double {
       left + Double(periods.firstIndex(of: period) ?? 0) * across
     }
-    func y(_ value: Double) -> Double { height - bottom - value / most * (height - top - bottom) }
+    let step = Self.step(to: most)
+    func y(_ value: Double) -> Double {
+      height - bottom - value / (4 * step) * (height - top - bottom)
+    }
     var body: [String] = []
     for part in 0...4 {
-      let value = most * Double(part) / 4
+      let value = step * Double(part)
       body.append(
         "<line x1=\"\(left.short)\" x2=\"\((width - right).short)\" y1=\"\(y(value).short)\" y2=\"\(y(value).short)\" stroke=\"var(--rule)\" stroke-width=\"0.5\"/>"
       )
       body.append(
-        text(Int(value.rounded()).description, x: left - 6, y: y(value) + 4, anchor: "end"))
+        text(
+          ReportTable.Cell.integer(Int(value)).shown(dash: ""), x: left - 6, y: y(value) + 4,
+          anchor: "end"))
     }
     // As many names as there is room for.
     let room = isNarrow ? 4 : 8
@@ -153,6 +158,17 @@ struct SVGChart {
       body.append(text(name + last.text, x: x(last.period) + 8, y: y(value) + 4, anchor: "start"))
     }
     return (Int(height), body)
+  }
+
+  /// A quarter of the axis: the least of 1, 2, 5, 10, 20, 25, 50 and so on of which four reach as far.
+  static func step(to most: Double) -> Double {
+    var unit = 1.0
+    while true {
+      for part in unit < 10 ? [1, 2, 5] : [1, 2, 2.5, 5] where 4 * part * unit >= most {
+        return part * unit
+      }
+      unit *= 10
+    }
   }
 
   /// Points without a gap between them.
