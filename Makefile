@@ -1,5 +1,5 @@
 # Two commands: `make demo` shows it, `make test` tests it. Both install what is missing (Debian 12, as root or with sudo).
-.PHONY: demo test build release bench lint setup clean
+.PHONY: demo test build release bench screenshots lint setup clean
 
 QUARTER := 2024Q2
 
@@ -28,6 +28,10 @@ test: setup lint
 bench: release
 	@$(RELEASE) --product benchmark
 	@Tests/Benchmarks/run.sh $$(swift build -c release --show-bin-path)
+
+# Pictures of the dashboard, in out/screenshots. Installs Chromium, which nothing else here needs.
+screenshots: release
+	@docs/screenshots.sh $$(swift build -c release --show-bin-path) out/screenshots
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Backfill Reports Migrations Tests docs/examples

@@ -19,6 +19,11 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    // The dashboard's alone.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
   ],
   targets: [
     // C libraries of Debian, imported as they are.
@@ -44,7 +49,7 @@ let package = Package(
         .embedInCode("0003_closing.sql"), .embedInCode("0004_published.sql"),
         .embedInCode("0005_runs.sql"), .embedInCode("0006_schema_changes.sql"),
         .embedInCode("0007_jobs.sql"), .embedInCode("0008_runs_are_jobs.sql"),
-        .embedInCode("0009_readings_by_time.sql"),
+        .embedInCode("0009_readings_by_time.sql"), .embedInCode("0010_tokens.sql"),
       ]),
     .target(
       name: "RollupStore",
@@ -67,6 +72,23 @@ let package = Package(
         "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CLibXLSXWriter",
       ],
       path: "Reports/Library"),
+
+    // The dashboard. Nothing but the `report` command knows it.
+    .target(
+      name: "ReportService",
+      dependencies: [
+        "Reports", "Hypertension", "RollupStore", "PeriodRollups", "Postgres",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Reports/Service"),
 
     // The commands, and what they share.
     .target(
@@ -92,7 +114,9 @@ let package = Package(
     .executableTarget(
       name: "report",
       dependencies: [
-        "Reports", "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Reports", "ReportService", "Commands",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Reports/Command"),
 
@@ -153,7 +177,7 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "CSV", "DeathsExample", "TestSupport", "report"],
+      dependencies: ["Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report"],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

@@ -16,6 +16,7 @@ public let migrations: [Migration] = [
   Migration(name: "0007_jobs", bytes: PackageResources._007_jobs_sql),
   Migration(name: "0008_runs_are_jobs", bytes: PackageResources._008_runs_are_jobs_sql),
   Migration(name: "0009_readings_by_time", bytes: PackageResources._009_readings_by_time_sql),
+  Migration(name: "0010_tokens", bytes: PackageResources._010_tokens_sql),
 ]
 
 extension Migration {

@@ -22,6 +22,10 @@ cat >&2 <<END
 
 The same as a page to print, without a server: open $page
 
+The dashboard: make a token, start the service, and log in with the token at http://127.0.0.1:8080/?period=$quarter
+  $bin/rollup token create --name me --all --lists
+  $bin/report serve
+
 What to try next, with $bin on your PATH:
   report district-bp --quarter $quarter --output $quarter.csv       the whole country, as CSV
   report trend --quarter $quarter --trend 8 --district "$district"

@@ -58,13 +58,7 @@ struct OutputOptions: ParsableArguments {
       throw Failure.usage(
         "dhis2 needs to know what is what there: --mapping dhis2.json (docs/reports.md)")
     }
-    do {
-      return try DHIS2Mapping(Data(contentsOf: URL(fileURLWithPath: mapping)))
-    } catch let error as DHIS2Mapping.Unreadable {
-      throw Failure.data("\(mapping): \(error.description)")
-    } catch {
-      throw Failure.data("cannot read \(mapping): \(error.localizedDescription)")
-    }
+    return try DHIS2Mapping(reading: mapping)
   }
 
   /// Writes the report piece by piece; to a file whole or not at all.
@@ -113,5 +107,19 @@ struct OutputOptions: ParsableArguments {
       waiting.removeAll(keepingCapacity: true)
     }
     try file.write(contentsOf: Data(waiting))
+  }
+}
+
+extension DHIS2Mapping {
+  /// Of a file.
+  /// - Throws: ``Failure`` for one that is not there or not readable.
+  init(reading file: String) throws {
+    do {
+      self = try DHIS2Mapping(Data(contentsOf: URL(fileURLWithPath: file)))
+    } catch let error as DHIS2Mapping.Unreadable {
+      throw Failure.data("\(file): \(error.description)")
+    } catch {
+      throw Failure.data("cannot read \(file): \(error.localizedDescription)")
+    }
   }
 }

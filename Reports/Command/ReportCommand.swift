@@ -10,11 +10,11 @@ struct ReportCommand: AsyncParsableCommand {
     commandName: "report",
     abstract: "Reports from the rollups.",
     discussion: "'report list' says which there are, 'report NAME --help' what each may be asked.",
-    subcommands: [ListCommand.self] + Report.all.map { subcommand($0) })
+    subcommands: [ListCommand.self, ServeCommand.self] + Report.all.map { subcommand($0) })
 
   /// Parses and runs, and says of a name that is no report's which ones are near it.
   static func main() async {
-    let names = ["list", "help"] + Report.all.map { $0.report.name }
+    let names = ["list", "serve", "help"] + Report.all.map { $0.report.name }
     if let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"),
       !names.contains(name)
     {

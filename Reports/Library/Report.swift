@@ -105,8 +105,15 @@ public struct Report: Sendable {
   /// - Throws: ``UnknownRegion``, ``ReportQuestion/Refusal``, ``Closing/Refusal``, ``DeploymentError/notMigrated``.
   public func make(_ question: ReportQuestion, _ pool: Pool) async throws -> ReportTable {
     try await pool.transaction(.repeatableRead, readOnly: true) { tx in
-      try await maker.make(self, question, tx)
+      try await make(question, in: tx)
     }
+  }
+
+  /// As ``make(_:_:)``, in a transaction of the caller's.
+  public func make(_ question: ReportQuestion, in tx: borrowing Transaction) async throws
+    -> ReportTable
+  {
+    try await maker.make(self, question, tx)
   }
 }
 

@@ -60,6 +60,7 @@ struct MigrateCommand: Command {
     let outcome = try await Migrator.programme.run(
       pool, timeZone: timeZone, dropping: drop,
       report: { step in if !step.hasPrefix("make the partition") { Terminal.say(step) } })
+    if outcome.missingRoles.isEmpty { try await Filing.refreshIfUsed(pool) }
     let (month, quarter) = (monthGrace ?? grace, quarterGrace ?? grace)
     if month != nil || quarter != nil {
       let kept = try await Deployment.set(month: month, quarter: quarter, on: pool)

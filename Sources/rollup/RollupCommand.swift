@@ -16,6 +16,6 @@ struct RollupCommand: AsyncParsableCommand {
       DigestCommand.self,
       ExplainCommand.self,
       VerifyCommand.self,
-      WorkerCommand.self, JobsCommand.self, GraphCommand.self,
+      WorkerCommand.self, JobsCommand.self, GraphCommand.self, TokenCommand.self,
     ])
 }

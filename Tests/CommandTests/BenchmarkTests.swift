@@ -35,6 +35,23 @@ import Testing
     #expect(drawing.hasSuffix("</svg>\n") && drawing.matches(of: /<circle/).count == 5)
   }
 
+  private static let hasWrk = FileManager.default.isExecutableFile(atPath: "/usr/bin/wrk")
+
+  @Test(.enabled(if: hasWrk, "wrk is not installed"))
+  func theDashboard() async {
+    let outcome = await run(
+      ["/bin/sh", "\(Self.scripts)/serve.sh", commandsFolder],
+      environment: [
+        "PATIENTS": "200", "FROM": "2024-01", "CLOSED": "2024Q1", "SECONDS_EACH": "1",
+        "KINDS": "district-open recall login",
+      ])
+    #expect(outcome.status == 0, "\(outcome)")
+    for line in ["| district-open |", "| recall |", "| login |", "Resident memory"] {
+      #expect(outcome.output.contains(line), "\(line): \(outcome)")
+    }
+    #expect(!outcome.output.contains("failed"), "\(outcome)")
+  }
+
   @Test func howRemindersGrow() async {
     let outcome = await run(
       ["/bin/sh", "\(Self.scripts)/reminders.sh", commandsFolder],

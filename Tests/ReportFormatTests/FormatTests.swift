@@ -41,4 +41,14 @@ struct FormatTests {
     let first = try text(JSONFormat(), example())
     for _ in 0..<20 { #expect(try text(JSONFormat(), example()) == first) }
   }
+
+  @Test("an axis goes as far as its numbers, in steps that people count in")
+  func axis() {
+    for (most, step) in [
+      (1.0, 1.0), (4, 1), (5, 2), (9, 5), (21, 10), (100, 25), (101, 50), (3221, 1000),
+      (16_311, 5000), (402_113, 200_000),
+    ] {
+      #expect(SVGChart.step(to: most) == step, "\(most)")
+    }
+  }
 }

@@ -28,6 +28,25 @@ import Testing
     #expect(outcome.output.isEmpty)
   }
 
+  /// Colour on a terminal, which script(1) makes; none with NO_COLOR, and none in a pipe.
+  @Test func aTerminalHasColourUnlessItIsNotWanted() async throws {
+    try await ExampleProgramme.with { database in
+      func shown(_ terminal: Bool, _ noColour: String) async -> String {
+        let command = "report district-bp --quarter 2024Q2 --format table"
+        let outcome = await sh(
+          terminal ? "script -qec '\(command)' shown" : command, database.url,
+          ["NO_COLOR": noColour, "TERM": "xterm"])
+        #expect(outcome.status == 0, "\(outcome.error)")
+        return outcome.output
+      }
+      let coloured = await shown(true, "")
+      #expect(coloured.contains("\u{1B}[1m") && coloured.contains("Bathinda"))
+      for plain in [await shown(true, "1"), await shown(false, ""), await shown(false, "1")] {
+        #expect(!plain.contains("\u{1B}") && plain.contains("Bathinda"))
+      }
+    }
+  }
+
   @Test func noServerNamesTheAddressWithoutItsPassword() async {
     let outcome = await report(
       ["--quarter", "2024Q2"], "postgresql://someone:secret@127.0.0.1:1/none")

@@ -25,7 +25,7 @@ extension ReportTable.Cell {
 
   /// As people read it.
   /// - Parameter dash: what stands where there is nothing.
-  func shown(dash: String) -> String {
+  package func shown(dash: String) -> String {
     switch self {
     case .text(let text): text
     case .integer(let number): Self.grouped(number)
@@ -43,7 +43,7 @@ extension ReportTable.Cell {
   }
 
   /// The number of a count or a rate, to draw it.
-  var number: Double? {
+  package var number: Double? {
     switch self {
     case .integer(let number): Double(number)
     case .rate(let tenths): Double(tenths) / 10
@@ -51,5 +51,6 @@ extension ReportTable.Cell {
     }
   }
 
-  var text: String? { if case .text(let text) = self { text } else { nil } }
+  /// Of a cell of text.
+  package var text: String? { if case .text(let text) = self { text } else { nil } }
 }

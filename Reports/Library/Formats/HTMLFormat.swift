@@ -128,7 +128,7 @@ extension ReportTable.Cell {
 
 extension String {
   /// As text or an attribute's value.
-  var html: String {
+  package var html: String {
     var text = ""
     for scalar in printable.unicodeScalars {
       switch scalar {

@@ -6,6 +6,7 @@ struct SVGChart {
   private let points: [Point]
   private let most: Double
   private let isRate: Bool
+  private let width: Double
 
   /// A number that is drawn.
   private struct Point {
@@ -19,10 +20,12 @@ struct SVGChart {
   /// More than these are no picture any more.
   private static let mostBars = 40
   private static let mostLines = 6
-  private static let width = 720.0
+  /// What fills a page; on half of that there is less around the picture.
+  static let usualWidth = 720.0
 
+  /// - Parameter width: in pixels of CSS.
   /// - Returns: nil where there is nothing to draw.
-  init?(_ chart: ReportTable.Chart, _ table: ReportTable) {
+  init?(_ chart: ReportTable.Chart, _ table: ReportTable, width: Double = Self.usualWidth) {
     guard let place = table.place(of: chart.column) else { return nil }
     let period = table.place(of: "period")
     var rows = Array(table.rows.prefix(10_000))
@@ -44,7 +47,10 @@ struct SVGChart {
     isRate = table.columns[place].figure?.isRate ?? false
     most = isRate ? 100 : max(greatest, 1)
     self.chart = chart
+    self.width = width
   }
+
+  private var isNarrow: Bool { width < 600 }
 
   /// The drawing with its caption.
   var figure: String {
@@ -53,7 +59,7 @@ struct SVGChart {
     return """
       <figure>
       <figcaption>\(chart.title.html)\(unit)</figcaption>
-      <svg viewBox="0 0 \(Int(Self.width)) \(height)" width="\(Int(Self.width))" height="\(height)" role="img" aria-label="\(description.html)">
+      <svg viewBox="0 0 \(Int(width)) \(height)" width="\(Int(width))" height="\(height)" role="img" aria-label="\(description.html)">
       \(body.joined(separator: "\n"))
       </svg>
       </figure>
@@ -75,15 +81,15 @@ struct SVGChart {
   // MARK: Bars
 
   private var bars: (height: Int, body: [String]) {
-    let (left, right, step) = (230.0, 70.0, 24.0)
-    let room = Self.width - left - right
+    let (left, right, step) = (isNarrow ? 130.0 : 230.0, 70.0, 24.0)
+    let room = width - left - right
     let body = points.enumerated().flatMap { number, point -> [String] in
       let top = Double(number) * step
       let length = (point.value ?? 0) / most * room
       return [
         text(
-          point.label.fitted(to: 30, ellipsis: "…").trimmed, x: left - 8, y: top + 16, anchor: "end"
-        ),
+          point.label.fitted(to: isNarrow ? 16 : 30, ellipsis: "…").trimmed, x: left - 8,
+          y: top + 16, anchor: "end"),
         "<rect x=\"\(left.short)\" y=\"\((top + 4).short)\" width=\"\(max(length, 0).short)\" height=\"\((step - 8).short)\" fill=\"var(--bar)\"/>",
         text(point.text, x: left + max(length, 0) + 6, y: top + 16, anchor: "start"),
       ]
@@ -97,30 +103,38 @@ struct SVGChart {
   private static let dashes = ["none", "8 4", "2 3", "10 3 2 3", "4 4", "1 5"]
 
   private var lines: (height: Int, body: [String]) {
-    let (left, right, top, bottom) = (48.0, 170.0, 12.0, 34.0)
-    let height = 300.0
     var periods: [String] = []
     var labels: [String] = []
     for point in points {
       if !periods.contains(point.period) { periods.append(point.period) }
       if !labels.contains(point.label) { labels.append(point.label) }
     }
-    let across = (Self.width - left - right) / Double(max(periods.count - 1, 1))
+    // What the only line is called stands above the drawing.
+    let isNamed = !isNarrow || labels.count > 1
+    let (left, right, top, bottom) = (60.0, isNamed ? 170.0 : 62.0, 12.0, 34.0)
+    let height = isNarrow ? 210.0 : 300.0
+    let across = (width - left - right) / Double(max(periods.count - 1, 1))
     func x(_ period: String) -> Double {
       left + Double(periods.firstIndex(of: period) ?? 0) * across
     }
-    func y(_ value: Double) -> Double { height - bottom - value / most * (height - top - bottom) }
+    let step = Self.step(to: most)
+    func y(_ value: Double) -> Double {
+      height - bottom - value / (4 * step) * (height - top - bottom)
+    }
     var body: [String] = []
     for part in 0...4 {
-      let value = most * Double(part) / 4
+      let value = step * Double(part)
       body.append(
-        "<line x1=\"\(left.short)\" x2=\"\((Self.width - right).short)\" y1=\"\(y(value).short)\" y2=\"\(y(value).short)\" stroke=\"var(--rule)\" stroke-width=\"0.5\"/>"
+        "<line x1=\"\(left.short)\" x2=\"\((width - right).short)\" y1=\"\(y(value).short)\" y2=\"\(y(value).short)\" stroke=\"var(--rule)\" stroke-width=\"0.5\"/>"
       )
       body.append(
-        text(Int(value.rounded()).description, x: left - 6, y: y(value) + 4, anchor: "end"))
+        text(
+          ReportTable.Cell.integer(Int(value)).shown(dash: ""), x: left - 6, y: y(value) + 4,
+          anchor: "end"))
     }
     // As many names as there is room for.
-    let every = max(1, (periods.count + 7) / 8)
+    let room = isNarrow ? 4 : 8
+    let every = max(1, (periods.count + room - 1) / room)
     for (number, period) in periods.enumerated() where number % every == 0 {
       body.append(text(period, x: x(period), y: height - 12, anchor: "middle"))
     }
@@ -140,12 +154,21 @@ struct SVGChart {
       guard let last = own.last(where: { $0.value != nil }), let value = last.value else {
         continue
       }
-      body.append(
-        text(
-          "\(label.fitted(to: 18, ellipsis: "…").trimmed) \(last.text)", x: x(last.period) + 8,
-          y: y(value) + 4, anchor: "start"))
+      let name = isNamed ? label.fitted(to: 18, ellipsis: "…").trimmed + " " : ""
+      body.append(text(name + last.text, x: x(last.period) + 8, y: y(value) + 4, anchor: "start"))
     }
     return (Int(height), body)
+  }
+
+  /// A quarter of the axis: the least of 1, 2, 5, 10, 20, 25, 50 and so on of which four reach as far.
+  static func step(to most: Double) -> Double {
+    var unit = 1.0
+    while true {
+      for part in unit < 10 ? [1, 2, 5] : [1, 2, 2.5, 5] where 4 * part * unit >= most {
+        return part * unit
+      }
+      unit *= 10
+    }
   }
 
   /// Points without a gap between them.

@@ -35,7 +35,7 @@ public struct RecallQuery: Sendable {
   }
 
   public func run(_ tx: borrowing Transaction) async throws -> [RecallPatient] {
-    try await tx.query(query).map { row in
+    try await rows(tx).map { row in
       RecallPatient(
         id: try row.decode(0, as: UUID.self), facility: try row.decode(1, as: UUID?.self),
         registeredMonth: CalendarDate(try row.decode(2, as: CalendarDay.self)),
@@ -45,6 +45,16 @@ public struct RecallQuery: Sendable {
           try row.decode(5, as: Int32?.self), try row.decode(6, as: Int32?.self)),
         missedVisit: try row.decode(7, as: Bool.self))
     }
+  }
+
+  private func rows(_ tx: borrowing Transaction) async throws -> Rows {
+    guard let served = ServedReading.current else { return try await tx.query(query) }
+    return try await served.patients(
+      of: facilities, limits,
+      columns: """
+        patient_id uuid, facility_id uuid, registered_month date, visited_on date, read_on date, systolic integer,
+        diastolic integer, missed_visit boolean
+        """, tx)
   }
 
   var query: Query {

@@ -85,14 +85,7 @@ public struct PublishedPatients: Sendable {
   }
 
   public func run(_ tx: borrowing Transaction) async throws -> [ListedPatient] {
-    let query = Query(
-      text: """
-        SELECT registration_facility_id, assigned_facility_id, state, patient_ids, systolic, diastolic
-        FROM rollup.published_patients
-        WHERE \(edition.condition) AND ($1::uuid[] IS NULL OR assigned_facility_id = ANY ($1)
-          OR registration_facility_id = ANY ($1))
-        """, binds: [Bind(facilities)])
-    return try await tx.query(query).flatMap { row in
+    try await rows(tx).flatMap { row in
       let state = PatientState(rawValue: try row.decode(2, as: Int.self))
       let (registration, assigned) = (
         try row.decode(0, as: UUID?.self), try row.decode(1, as: UUID?.self)
@@ -107,6 +100,37 @@ public struct PublishedPatients: Sendable {
       }
     }
   }
+
+  private func rows(_ tx: borrowing Transaction) async throws -> Rows {
+    guard let served = ServedReading.current else {
+      return try await tx.query(
+        Query(text: Self.text(edition.condition), binds: [Bind(facilities)]))
+    }
+    return try await served.patients(
+      of: facilities,
+      columns: """
+        registration_facility_id uuid, assigned_facility_id uuid, state integer, patient_ids uuid[], systolic smallint[],
+        diastolic smallint[]
+        """, tx)
+  }
+
+  private static func text(_ edition: String) -> String {
+    """
+    SELECT registration_facility_id, assigned_facility_id, state, patient_ids, systolic, diastolic
+    FROM rollup.published_patients
+    WHERE \(edition) AND ($1::uuid[] IS NULL OR assigned_facility_id = ANY ($1)
+      OR registration_facility_id = ANY ($1))
+    """
+  }
+
+  /// Of an edition that is not part of the text, a row a patient, so that as many are put on record as are read. Patients
+  /// who are assigned elsewhere are for others to list.
+  static let filedText = """
+    SELECT p.registration_facility_id, p.assigned_facility_id, p.state, ARRAY[l.id], ARRAY[l.systolic], ARRAY[l.diastolic]
+    FROM rollup.published_patients AS p
+    CROSS JOIN LATERAL unnest(p.patient_ids, p.systolic, p.diastolic) AS l (id, systolic, diastolic)
+    WHERE p.period_type = $4 AND p.period_start = $5 AND p.edition = $6 AND p.assigned_facility_id = ANY ($1)
+    """
 
   /// The figures of each facility, counted from the patients with other limits.
   public func figures(_ limits: ControlLimits, _ tx: borrowing Transaction) async throws
@@ -141,8 +165,7 @@ public struct LivePatients: Sendable {
     let states = CareStates(
       evaluation: evaluation, closed: closed,
       scope: facilities == nil ? .everybody : .assignedFacilities)
-    let query = Query(text: states.query, binds: [Bind(facilities ?? [])])
-    return try await tx.query(query).map { row in
+    return try await rows(states, tx).map { row in
       var state: PatientState = []
       for (place, bit) in Self.bits where try row.decode(place, as: Bool.self) {
         state.insert(bit)
@@ -159,6 +182,20 @@ public struct LivePatients: Sendable {
           state, recent: try pressure(11), inPeriod: try pressure(13),
           inCohortWindow: try pressure(15)))
     }
+  }
+
+  private func rows(_ states: CareStates, _ tx: borrowing Transaction) async throws -> Rows {
+    guard let served = ServedReading.current else {
+      return try await tx.query(Query(text: states.query, binds: [Bind(facilities ?? [])]))
+    }
+    return try await served.patients(
+      of: facilities,
+      columns: """
+        patient_id uuid, registration_facility_id uuid, assigned_facility_id uuid, is_new boolean, dead boolean,
+        cared_for boolean, adjusted boolean, visited boolean, visited_in_period boolean, in_cohort boolean,
+        cohort_visited boolean, recent_systolic integer, recent_diastolic integer, period_systolic integer,
+        period_diastolic integer, cohort_systolic integer, cohort_diastolic integer
+        """, tx)
   }
 
   /// Where ``CareStates/query`` has them; the fifth of its booleans, a visit within the period, is not a state.

@@ -8,6 +8,8 @@ public enum RollupRole: String, CaseIterable, Sendable {
   case reporter = "rollup_reporter"
   /// Closes, restates, verifies, backfills. It has to put guards on partitions, which takes their owner's rights.
   case closer = "rollup_closer"
+  /// A service that shows reports: what the token in force may see, and patients only by announced lists (docs/access.md).
+  case server = "rollup_server"
 
   var name: Identifier { Identifier(rawValue) }
 }
@@ -33,7 +35,9 @@ extension Catalog {
     return [
       Statement(
         "who may see the schema",
-        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.map { "\($0.name)" }))"),
+        // The service's role, which may be missing, has its rights apart.
+        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.filter { $0 != .server }.map { "\($0.name)" }))"
+      ),
       grant("SELECT, INSERT, UPDATE, DELETE", sources + rollups, .writer),
       grant("SELECT, INSERT, UPDATE", late, .writer),
       // A late row that says what the closed row says is removed; a late change of a count never is.

@@ -25,7 +25,8 @@ struct Roles: Sendable {
       MigrationStep(
         "give the roles their rights, as every time",
         [.init("what is in the schema belongs to the owner", Query(text: Self.owning))]
-          + rights.map(MigrationStep.Piece.init))
+          + rights.map(MigrationStep.Piece.init)
+          + ServiceRights.statements.map { .init($0.name, Query(text: $0.text)) })
     ]
   }
 
@@ -33,9 +34,10 @@ struct Roles: Sendable {
     "CREATE ROLE \(role.rawValue) NOLOGIN"
   }
 
+  /// Where only the service's role cannot be made, all others have their rights; nothing is served then.
   /// - Returns: what a superuser has to run, when this role may not; empty when all is done.
   func ensure(on connection: Connection) async throws -> [String] {
-    var missing: [String] = []
+    var missing: [RollupRole] = []
     for role in RollupRole.allCases {
       let known = try await connection.query(
         "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = \(role.rawValue))"
@@ -48,10 +50,11 @@ struct Roles: Sendable {
       {
         // Another migration made it just now.
       } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
-        missing.append(Self.create(role) + ";")
+        missing.append(role)
       }
     }
-    guard missing.isEmpty else { return missing }
+    let wanted = missing.map { Self.create($0) + ";" }
+    guard missing.allSatisfy({ $0 == .server }) else { return wanted }
     do {
       try await connection.transaction(.readCommitted, retrying: .roles) { tx in
         try await tx.script(SchemaStep.opening.text)
@@ -59,8 +62,11 @@ struct Roles: Sendable {
         for statement in catalog.grants(places: places, published: published) {
           try await tx.script(statement.text)
         }
+        if missing.isEmpty {
+          for statement in ServiceRights.statements { try await tx.script(statement.text) }
+        }
       }
-      return []
+      return wanted
     } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
       return ["GRANT rollup_owner TO <the role that migrates> WITH ADMIN OPTION;"]
     }

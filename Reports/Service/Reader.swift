@@ -1,0 +1,137 @@
+import Hypertension
+import PeriodRollups
+import Postgres
+import Reports
+import RollupStore
+
+/// Reads for whoever holds a token: the database is shown the token in each transaction, and decides.
+struct Reader: Sendable {
+  let pool: Pool
+
+  /// Executes `body` in one snapshot with the token in force. A connection that turns out to be lost is replaced once.
+  /// - Throws: ``PostgresError`` with SQLSTATE 28000 for a token that does not hold.
+  func read<Value>(
+    _ secret: String, _ body: (borrowing Transaction) async throws -> Value
+  ) async throws -> Value {
+    try await dated(secret, body).value
+  }
+
+  /// As ``read(_:_:)``, with what the database was.
+  func dated<Value>(
+    _ secret: String, _ body: (borrowing Transaction) async throws -> Value
+  ) async throws -> (moment: Moment?, value: Value) {
+    try await ServedReading.$current.withValue(ServedReading()) {
+      do {
+        return try await transaction(secret, body)
+      } catch let error as PostgresError where error.kind == .connectionLost {
+        // The server was restarted underneath, and this connection is the first to learn of it.
+        return try await transaction(secret, body)
+      }
+    }
+  }
+
+  private func transaction<Value>(
+    _ secret: String, _ body: (borrowing Transaction) async throws -> Value
+  ) async throws -> (moment: Moment?, value: Value) {
+    try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+      let answers = try await tx.pipeline([
+        "SELECT FROM rollup.enter(\(secret))", "SELECT \(unescaped: Moment.expression)",
+      ])
+      return (Moment(try answers[1].only(String?.self)), try await body(tx))
+    }
+  }
+
+  /// A list of patients: put on record, and when that is committed, read.
+  func list(_ report: Report, _ question: ReportQuestion, _ secret: String) async throws
+    -> ReportTable
+  {
+    let announcement = try await read(secret) { tx in
+      try await question.announcement(recalls: report.name == RecallReport.report.name, in: tx)
+    }
+    let number = try await pool.transaction { tx in
+      _ = try await tx.prepared("SELECT FROM rollup.enter(\(secret))")
+      return try await announcement.make(tx)
+    }
+    return try await ServedReading.$current.withValue(ServedReading(list: number)) {
+      try await pool.transaction(.repeatableRead) { tx in
+        _ = try await tx.prepared("SELECT FROM rollup.enter(\(secret))")
+        return try await report.make(question, in: tx)
+      }
+    }
+  }
+
+  /// Whether the database answers, and has what a service needs.
+  func isReady() async throws -> Bool {
+    let isThere: Query =
+      "SELECT coalesce(has_function_privilege(to_regprocedure('rollup.enter(text)'), 'EXECUTE'), false)"
+    return try await pool.withConnection { try await $0.query(isThere).only(Bool.self) }
+  }
+}
+
+/// What there is to choose from: the periods, and where each stands.
+struct Calendar: Sendable {
+  let today: CalendarDate
+  let timeZone: String
+  /// Of each closed period, the first edition first.
+  let editions: [Period: [EditionRecord]]
+
+  init(_ tx: borrowing Transaction) async throws {
+    let (day, zone) = try await tx.prepared(
+      "SELECT (now() AT TIME ZONE time_zone)::date, time_zone FROM rollup.deployment"
+    ).only((CalendarDay, String).self)
+    today = CalendarDate(day)
+    timeZone = zone
+    editions = Dictionary(
+      grouping: try await RollupStore.editions(in: tx), by: { $0.edition.period }
+    ).mapValues { editions in editions.sorted { $0.edition.number < $1.edition.number } }
+  }
+
+  /// The last edition; nil of an open period.
+  func last(of period: Period) -> EditionRecord? { editions[period]?.last }
+
+  /// What a view shows: the edition that it names, else the last; nil of an open period.
+  func edition(of period: Period, _ view: Asking.View) -> EditionRecord? {
+    guard case .edition(let number) = view else { return last(of: period) }
+    return editions[period]?.first { $0.edition.number == number }
+  }
+
+  /// The last quarter that is closed.
+  var lastClosed: Period? { editions.keys.filter { $0.type == .quarter }.max() }
+
+  /// The last quarter that is over.
+  var usual: Period { Period(.quarter, containing: today).advanced(by: -1) }
+
+  /// Those of the last years, latest first, and every closed one.
+  func periods(_ type: PeriodType) -> [Period] {
+    let now = Period(type, containing: today)
+    let recent = (0..<(type == .quarter ? 12 : 24)).map { now.advanced(by: -$0) }
+    let closed = editions.keys.filter { $0.type == type && $0 < (recent.last ?? now) }
+    return recent + closed.sorted(by: >)
+  }
+}
+
+/// A facility, as pages name it.
+struct Site: Sendable {
+  let id: String
+  let name: String
+  let state: String
+  let district: String
+  let block: String?
+
+  /// The facilities that the token in force opens, by name.
+  static func all(_ tx: borrowing Transaction) async throws -> [Site] {
+    try await tx.query(
+      """
+      SELECT id::text, name, state, district, nullif(block, '')
+      FROM facilities
+      WHERE deleted_at IS NULL
+      ORDER BY state, district, block NULLS FIRST, name, id
+      """
+    ).map { row in
+      Site(
+        id: try row.decode(0, as: String.self), name: try row.decode(1, as: String.self),
+        state: try row.decode(2, as: String.self), district: try row.decode(3, as: String.self),
+        block: try row.decode(4, as: String?.self))
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import PeriodRollups
+import Postgres
+import RollupStore
+
+/// Reading as a service does whose database role sees no patient: figures come from filed statements, which the database
+/// executes within the region of the token in force, and patients only from a list that was announced (docs/access.md).
+///
+/// ```swift
+/// try await ServedReading.$current.withValue(ServedReading()) {
+///   try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+///     _ = try await tx.query("SELECT FROM rollup.enter(\(secret))")
+///     return try await report.make(question, in: tx)
+///   }
+/// }
+/// ```
+public struct ServedReading: Sendable {
+  /// nil where the database role may read the rows itself, as the commands' do.
+  @TaskLocal public static var current: ServedReading?
+
+  /// The number of the list that was announced; nil to read figures.
+  let list: Int64?
+
+  /// - Parameter list: what ``ListAnnouncement/make(_:)`` returned.
+  public init(list: Int64? = nil) { self.list = list }
+
+  /// A query over patients' rows that is not offered in this way.
+  public struct Refusal: Error, Hashable, CustomStringConvertible {
+    public let description: String
+  }
+}
+
+/// That a list of patients is going to be read. The announcement is committed before the list is read, so that no rollback
+/// takes the record of it away.
+public struct ListAnnouncement: Hashable, Sendable {
+  let statement: FiledStatement.Name
+  let period: Period
+  let month: Period
+  let edition: Int?
+  /// State, district, block and facility.
+  let region: [String?]
+
+  /// Of the patients to recall in a month.
+  public static func recall(in month: Period, region: [String?]) -> ListAnnouncement {
+    ListAnnouncement(
+      statement: .recall, period: month, month: month, edition: nil, region: region)
+  }
+
+  /// Of the patients behind a figure, as they are now.
+  public static func patients(_ evaluation: Evaluation, region: [String?]) -> ListAnnouncement {
+    ListAnnouncement(
+      statement: .patients, period: evaluation.period, month: evaluation.month, edition: nil,
+      region: region)
+  }
+
+  /// Of the patients behind a published figure.
+  public static func patients(_ edition: Edition, region: [String?]) -> ListAnnouncement {
+    ListAnnouncement(
+      statement: .publishedPatients, period: edition.period, month: edition.period.lastMonth,
+      edition: edition.number, region: region)
+  }
+
+  /// Enters the announcement; with a token in force. To be committed before the list is read.
+  /// - Returns: its number.
+  public func make(_ tx: borrowing Transaction) async throws -> Int64 {
+    try await tx.query(
+      """
+      SELECT rollup.announce_list(\(statement.rawValue), \(period.type.code)::"char", \(CalendarDay(period.start)),
+        \(CalendarDay(month.start)), \(edition.map { Int32($0) }), \(region))
+      """
+    ).only(Int64.self)
+  }
+}
+
+extension ServedReading {
+  /// Figures by facility.
+  /// - Parameter counts: how many follow the facility.
+  static func figures(
+    _ query: CareFiguresQuery, counts: Int, _ tx: borrowing Transaction
+  ) async throws -> Rows {
+    let columns = (1...counts).map { "c\($0) bigint" }
+    let evaluation = query.evaluation
+    return try await tx.query(
+      """
+      SELECT * FROM rollup.filed_figures(\(FiledStatement.Name.figures.rawValue), \(evaluation.period.type.code)::"char",
+        \(CalendarDay(evaluation.period.start)), \(CalendarDay(evaluation.month.start)), \(query.facilities),
+        \(Int32(query.limits.systolic)), \(Int32(query.limits.diastolic))
+      ) AS f (facility uuid, \(unescaped: columns.joined(separator: ", ")))
+      """)
+  }
+
+  /// The patients of the announced list.
+  /// - Parameter columns: what the list's statement returns.
+  func patients(
+    of facilities: [UUID]?, _ limits: ControlLimits = .standard, columns: String,
+    _ tx: borrowing Transaction
+  ) async throws -> Rows {
+    guard let list, let facilities else {
+      throw Refusal(
+        description: "patients are listed of named facilities, and after it was announced")
+    }
+    return try await tx.query(
+      """
+      SELECT * FROM rollup.read_list(\(list), \(facilities), \(Int32(limits.systolic)), \(Int32(limits.diastolic)))
+        AS p (\(unescaped: columns))
+      """)
+  }
+}
