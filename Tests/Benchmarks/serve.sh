@@ -104,7 +104,7 @@ cat >"$work/statements.pl" <<'END'
 my ($text, @all);
 while (my $line = <STDIN>) {
   if ($line =~ /^\@report serve\@ LOG:  (?:execute [^:]*|statement): (.*)/s) { push @all, $1; $text = 1; }
-  elsif ($line =~ /^\@report serve\@ DETAIL:  parameters: (.*)/s) {
+  elsif (@all && $line =~ /^\@report serve\@ DETAIL:  parameters: (.*)/s) {
     my ($values, %value) = ($1);
     $value{$1} = $2 while $values =~ /\$(\d+) = ('(?:[^']|'')*'|NULL)/g;
     $all[-1] =~ s/\$(\d+)/exists $value{$1} ? $value{$1} : "\$$1"/ge;
