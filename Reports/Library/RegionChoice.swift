@@ -37,9 +37,12 @@ public struct RegionChoice: Hashable, Sendable {
     try narrow(&places, "state", state) { [$0.state] }
     try narrow(&places, "district", district) { [$0.district] }
     try narrow(&places, "block", block) { $0.block.map { [$0] } ?? [] }
-    try narrow(&places, "facility", facility) { place in
-      [place.name] + (place.knownID.map { [$0.uuidString.lowercased()] } ?? [])
+    if let id = facility.flatMap({ UUID(uuidString: $0) }),
+      places.contains(where: { $0.knownID == id })
+    {
+      return places.filter { $0.knownID == id }
     }
+    try narrow(&places, "facility", facility) { [$0.name] }
     return places
   }
 
@@ -51,9 +54,7 @@ public struct RegionChoice: Hashable, Sendable {
     let spelt =
       all.contains(name) ? name : all.sorted().first { $0.lowercased() == name.lowercased() }
     guard let spelt else {
-      // Ids are near nothing.
-      let known = Set(places.compactMap { names($0).first }).sorted()
-      throw UnknownRegion(kind: kind, name: name, nearest: nearest(to: name, among: known))
+      throw UnknownRegion(kind: kind, name: name, nearest: nearest(to: name, among: all.sorted()))
     }
     places = places.filter { names($0).contains(spelt) }
   }

@@ -7,6 +7,9 @@ import RollupStore
 /// Reads for whoever holds a token: the database is shown the token in each transaction, and decides.
 struct Reader: Sendable {
   let pool: Pool
+  private let memory = PublishedMemory()
+
+  init(pool: Pool) { self.pool = pool }
 
   /// Executes `body` in one snapshot with the token in force. A connection that turns out to be lost is replaced once.
   /// - Throws: ``PostgresError`` with SQLSTATE 28000 for a token that does not hold.
@@ -20,13 +23,11 @@ struct Reader: Sendable {
   func dated<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
   ) async throws -> (moment: Moment?, value: Value) {
-    try await ServedReading.$current.withValue(ServedReading()) {
-      do {
-        return try await transaction(secret, body)
-      } catch let error as PostgresError where error.kind == .connectionLost {
-        // The server was restarted underneath, and this connection is the first to learn of it.
-        return try await transaction(secret, body)
-      }
+    do {
+      return try await transaction(secret, body)
+    } catch let error as PostgresError where error.kind == .connectionLost {
+      // The server was restarted underneath, and this connection is the first to learn of it.
+      return try await transaction(secret, body)
     }
   }
 
@@ -34,10 +35,10 @@ struct Reader: Sendable {
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
   ) async throws -> (moment: Moment?, value: Value) {
     try await pool.transaction(.repeatableRead, readOnly: true) { tx in
-      let answers = try await tx.pipeline([
-        "SELECT FROM rollup.enter(\(secret))", "SELECT \(unescaped: Moment.expression)",
-      ])
-      return (Moment(try answers[1].only(String?.self)), try await body(tx))
+      let (scope, moment) = try await ServedReading.enter(secret, tx)
+      return try await ServedReading.$current.withValue(ServedReading(memory, of: scope)) {
+        (moment, try await body(tx))
+      }
     }
   }
 
@@ -82,7 +83,7 @@ struct Calendar: Sendable {
     today = CalendarDate(day)
     timeZone = zone
     editions = Dictionary(
-      grouping: try await RollupStore.editions(in: tx), by: { $0.edition.period }
+      grouping: try await ServedReading.editions(tx), by: { $0.edition.period }
     ).mapValues { editions in editions.sorted { $0.edition.number < $1.edition.number } }
   }
 
@@ -117,6 +118,25 @@ struct Site: Sendable {
   let state: String
   let district: String
   let block: String?
+
+  /// The facility of a row of a report; nil of another row.
+  init?(_ row: ReportTable.Row, of table: ReportTable) {
+    func text(_ column: String) -> String? {
+      table.place(of: column).flatMap { row.cells[$0].text }
+    }
+    guard let id = text("facility_id"), let name = text("facility"), let state = text("state"),
+      let district = text("district")
+    else { return nil }
+    self.init(id: id, name: name, state: state, district: district, block: text("block"))
+  }
+
+  private init(id: String, name: String, state: String, district: String, block: String?) {
+    self.id = id
+    self.name = name
+    self.state = state
+    self.district = district
+    self.block = block
+  }
 
   /// The facilities that the token in force opens, by name.
   static func all(_ tx: borrowing Transaction) async throws -> [Site] {

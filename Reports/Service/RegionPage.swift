@@ -74,13 +74,10 @@ struct RegionPage: Sendable {
       question.figures = Self.figures
       compared = try await DistrictBPReport.report.make(question, in: tx)
     }
-    var facility: Site?
-    if let name = region.facility?.lowercased() {
-      facility = try await Site.all(tx).first { $0.id == name || $0.name.lowercased() == name }
-    }
     return Content(
       calendar: calendar, period: period, table: shown, compared: compared,
-      trend: try await course(to: period, tx), facility: facility)
+      trend: try await course(to: period, tx),
+      facility: region.facility == nil ? nil : shown.rows.first.flatMap { Site($0, of: shown) })
   }
 
   /// The figures of the period that is asked for; else of the last quarter that is over, or that was closed where there is

@@ -13,6 +13,8 @@ struct ServedDatabase: Sendable {
   let owner: TestDatabase
   /// The service's connections.
   let pool: Pool
+  /// What the service has read of editions.
+  var memory = PublishedMemory()
 
   static func with<T: Sendable>(
     _ database: TestDatabase, _ body: (ServedDatabase) async throws -> T
@@ -62,10 +64,12 @@ struct ServedDatabase: Sendable {
   func make(
     _ report: Report, _ question: ReportQuestion, _ secret: String, list: Int64? = nil
   ) async throws -> ReportTable {
-    try await ServedReading.$current.withValue(ServedReading(list: list)) {
-      try await pool.transaction(.repeatableRead, readOnly: list == nil) { tx in
-        try await Self.enter(secret, tx)
-        return try await report.make(question, in: tx)
+    try await pool.transaction(.repeatableRead, readOnly: list == nil) { tx in
+      let (scope, _) = try await ServedReading.enter(secret, tx)
+      let reading =
+        list.map { ServedReading(list: $0) } ?? ServedReading(memory, of: scope)
+      return try await ServedReading.$current.withValue(reading) {
+        try await report.make(question, in: tx)
       }
     }
   }

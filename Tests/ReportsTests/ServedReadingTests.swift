@@ -87,6 +87,79 @@ import Testing
     }
   }
 
+  /// What was read of an edition is read no more, by nobody else, and is not taken for the next edition's.
+  @Test func whatIsRememberedIsOfOneEditionAndOneScope() async throws {
+    let programme = RandomProgramme.make(seed: 12_900)
+    try await TestDatabase.migrated(timeZone: programme.timeZone, size: 4) { database, store in
+      try await programme.load(into: store)
+      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
+      let period = try Period(parsing: "2024-01")
+      try await closer.close(period)
+      try await ServedDatabase.with(database) { served in
+        let report = DistrictBPReport.report
+        let facilities = try await Self.published(database)
+        #expect(facilities > 0)
+        let all = try await served.token(.all)
+        func check(_ question: ReportQuestion, _ secret: String) async throws {
+          let found = try await served.make(report, question, secret)
+          let expected = try await report.make(question, database.pool)
+          #expect(try Self.csv(found) == Self.csv(expected))
+        }
+        for _ in 1...2 { try await check(ReportQuestion(period), all) }
+        #expect(served.memory.count == facilities)
+
+        let (scope, region) = try #require(Self.scopes(programme).last)
+        let (narrow, id) = try await served.tokenAndID(scope)
+        try await check(ReportQuestion(period...period, region: region), narrow)
+        #expect(served.memory.count > facilities)
+
+        try await database.pool.withConnection { connection in
+          try await connection.script("UPDATE facilities SET name = name || ' (new)'")
+        }
+        try await closer.restate(period, reason: "a test")
+        try await check(ReportQuestion(period), all)
+        try await check(ReportQuestion(period...period, view: .edition(1)), all)
+
+        // What is remembered is told only to a token that holds.
+        _ = try await AccessTokens(database.pool).revoke(id)
+        await #expect(throws: PostgresError.self) {
+          _ = try await served.make(
+            report, ReportQuestion(period...period, region: region), narrow)
+        }
+      }
+    }
+  }
+
+  @Test func noMoreIsRememberedThanMayBe() async throws {
+    let programme = RandomProgramme.make(seed: 12_950)
+    try await TestDatabase.migrated(timeZone: programme.timeZone, size: 4) { database, store in
+      try await programme.load(into: store)
+      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
+      let periods = try ["2023-12", "2024-01"].map { try Period(parsing: $0) }
+      for period in periods { try await closer.close(period) }
+      try await ServedDatabase.with(database) { served in
+        let facilities = try await Self.published(database)
+        var served = served
+        served.memory = PublishedMemory(most: facilities - 1)
+        let secret = try await served.token(.all)
+        for period in periods + periods {
+          let question = ReportQuestion(period)
+          let found = try await served.make(DistrictBPReport.report, question, secret)
+          let expected = try await DistrictBPReport.report.make(question, database.pool)
+          #expect(try Self.csv(found) == Self.csv(expected))
+          #expect(served.memory.count < facilities)
+        }
+      }
+    }
+  }
+
+  /// How many rows the editions have together.
+  private static func published(_ database: TestDatabase) async throws -> Int {
+    try await database.pool.withConnection { connection in
+      try await connection.query("SELECT count(*) FROM rollup.published_figures").only(Int.self)
+    }
+  }
+
   /// One scope of each level, of a facility that there is, and all.
   private static func scopes(_ programme: Programme) -> [(AccessToken.Scope, RegionChoice)] {
     guard let one = programme.facilities.first(where: { !$0.isDeleted }) else {

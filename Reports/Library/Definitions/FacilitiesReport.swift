@@ -50,7 +50,7 @@ struct RankingTable: ReportMaker {
     -> ReportTable
   {
     let figure = try figure(question, report)
-    let setting = try await ReportSetting(today: question.today, tx)
+    let setting = try await ReportSetting.read(today: question.today, tx)
     let frame = try ReportFrame(question.period, question.view, setting)
     let previous = try ReportFrame(
       question.period.advanced(by: -1), question.view == .knownNow ? .knownNow : .published, setting
@@ -83,7 +83,7 @@ struct RankingTable: ReportMaker {
     let lines: [FigureLine]
     do {
       let placed = try await source.count(frame, region, question.limits, tx)
-      lines = FigureLine.lines(placed.hierarchy.rows(from: region.top), frame, 0)
+      lines = FigureLine.lines(placed.hierarchy().rows(from: region.top), frame, 0)
     } catch let unknown as UnknownRegion {
       // A region that there was not in the period before has no change.
       guard frame.period != question.period else { throw unknown }

@@ -28,7 +28,7 @@ struct RangeTable: ReportMaker {
     guard let days = question.days else {
       throw ReportQuestion.Refusal("name two days, for example \(report.example)")
     }
-    let setting = try await ReportSetting(today: question.today, tx)
+    let setting = try await ReportSetting.read(today: question.today, tx)
     try await Self.requireIndex(tx)
     let region = question.region
     let places = try await Places.live(region, tx)
@@ -38,7 +38,7 @@ struct RangeTable: ReportMaker {
     let placed = PlacedTallies(
       places: places, tallies: try await query.run(tx), includesStrangers: !region.isNarrowed)
     let lines = FigureLine.lines(
-      question.rows(placed.hierarchy), "\(days.lowerBound)/\(days.upperBound)", 0,
+      question.rows(placed.hierarchy()), "\(days.lowerBound)/\(days.upperBound)", 0,
       [.text("never closed"), .integer(0)])
     let writing = FigureWriting(
       report: report, question: question,

@@ -31,7 +31,7 @@ struct RecallList: ReportMaker {
         "name the facility whose patients are to be called, or a region; for example \(report.example)"
       )
     }
-    let setting = try await ReportSetting(today: question.today, tx)
+    let setting = try await ReportSetting.read(today: question.today, tx)
     let places = try await Places.live(question.region, tx)
     let query = RecallQuery(
       Evaluation(Period(.month, containing: setting.today), today: setting.today),

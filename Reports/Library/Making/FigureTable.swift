@@ -13,10 +13,12 @@ struct FigureTable: ReportMaker {
   func make(_ report: Report, _ question: ReportQuestion, _ tx: borrowing Transaction) async throws
     -> ReportTable
   {
-    let setting = try await ReportSetting(today: question.today, tx)
+    let setting = try await ReportSetting.read(today: question.today, tx)
     if let indicator = question.patients {
       return try await PatientList(indicator, report, question).make(setting, tx)
     }
+    // What small counts hide depends on the rows that are not shown, too.
+    let last = question.suppressBelow == nil ? question.lastLevel(of: report) : .facility
     var lines: [FigureLine] = []
     var frames: [ReportFrame] = []
     for period in question.periods {
@@ -24,8 +26,8 @@ struct FigureTable: ReportMaker {
       frames.append(frame)
       lines +=
         question.isComparison
-        ? try await compared(question, frame, frames.count - 1, tx)
-        : try await counted(question, frame, frames.count - 1, tx)
+        ? try await compared(question, frame, frames.count - 1, last, tx)
+        : try await counted(question, frame, frames.count - 1, last, tx)
     }
     let writing = FigureWriting(
       report: report, question: question,
@@ -36,15 +38,17 @@ struct FigureTable: ReportMaker {
   }
 
   private func counted(
-    _ question: ReportQuestion, _ frame: ReportFrame, _ period: Int, _ tx: borrowing Transaction
+    _ question: ReportQuestion, _ frame: ReportFrame, _ period: Int, _ last: RegionLevel,
+    _ tx: borrowing Transaction
   ) async throws -> [FigureLine] {
     let placed = try await source.count(frame, question.region, question.limits, tx)
-    return FigureLine.lines(question.rows(placed.hierarchy), frame, period)
+    return FigureLine.lines(question.rows(placed.hierarchy(to: last)), frame, period)
   }
 
   /// Published, and as known now at the places of then: a facility that has moved since is compared where it was.
   private func compared(
-    _ question: ReportQuestion, _ frame: ReportFrame, _ period: Int, _ tx: borrowing Transaction
+    _ question: ReportQuestion, _ frame: ReportFrame, _ period: Int, _ last: RegionLevel,
+    _ tx: borrowing Transaction
   ) async throws -> [FigureLine] {
     guard frame.edition != nil else { throw Closing.Refusal.open(frame.period) }
     let published = try await source.count(frame, question.region, question.limits, tx)
@@ -54,7 +58,8 @@ struct FigureTable: ReportMaker {
       : try await source.count(frame.asKnownNow, question.region, question.limits, tx)
     let places = published.merging(now)
     let sides = [published, now].map {
-      question.rows(Hierarchy(places, tallies: $0.tallies, includingStrangers: false))
+      question.rows(
+        Hierarchy(places, tallies: $0.tallies, includingStrangers: false, to: last))
     }
     var lines = FigureLine.lines(sides[0], frame, period)
     for (number, row) in sides[1].enumerated() { lines[number].now = row.tally }
@@ -63,9 +68,16 @@ struct FigureTable: ReportMaker {
 }
 
 extension ReportQuestion {
-  /// All rows of the region, or its sizes.
+  /// The rows of the region, or its sizes.
   func rows(_ hierarchy: Hierarchy) -> [Hierarchy.Row] {
     grouping == .size ? hierarchy.sizes(from: region.top) : hierarchy.rows(from: region.top)
+  }
+
+  /// The last level that is shown. A report by itself shows as much as its own; one that is narrowed below it shows what
+  /// it is narrowed to.
+  func lastLevel(of report: Report) -> RegionLevel {
+    let level = grouping ?? report.grouping ?? .facility
+    return level.rank < region.top.rank ? region.top : level
   }
 
   /// The lines, and what is not shown of them.

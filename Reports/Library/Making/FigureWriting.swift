@@ -25,23 +25,9 @@ struct FigureWriting: Sendable {
 
   // MARK: Rows
 
-  private var grouping: RegionLevel { question.grouping ?? report.grouping ?? .facility }
-
   /// Whether the row's level is asked for: those from the outermost to the one of `--by`.
   private func isShown(_ line: FigureLine) -> Bool {
-    let levels = RegionLevel.allCases
-    guard let own = levels.firstIndex(of: line.row.level),
-      let last = levels.firstIndex(of: deepest(grouping)), question.grouping != .size
-    else { return true }
-    return own <= last
-  }
-
-  /// A report by itself shows as much as its level; one that is narrowed below it shows what it is narrowed to.
-  private func deepest(_ level: RegionLevel) -> RegionLevel {
-    let levels = RegionLevel.allCases
-    let top = question.region.top
-    let (a, b) = (levels.firstIndex(of: level) ?? 0, levels.firstIndex(of: top) ?? 0)
-    return a < b ? top : level
+    question.grouping == .size || line.row.level.rank <= question.lastLevel(of: report).rank
   }
 
   private var isBySize: Bool { question.grouping == .size }

@@ -5,7 +5,7 @@ import Hypertension
 public enum RegionLevel: String, Sendable, CaseIterable {
   case all, state, district, block, facility, size
 
-  fileprivate var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+  var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
   /// The next one inwards.
   fileprivate var next: RegionLevel? {
@@ -46,9 +46,15 @@ struct Hierarchy: Sendable {
 
   private typealias Member = (place: Place, tally: Tally)
   private let members: [Member]
+  private let last: RegionLevel
 
-  /// - Parameter includingStrangers: facilities that have counts but are not among the places.
-  init(_ places: [Place], tallies: [UUID?: Tally], includingStrangers: Bool) {
+  /// - Parameters:
+  ///   - includingStrangers: facilities that have counts but are not among the places.
+  ///   - last: the last level that there are rows of.
+  init(
+    _ places: [Place], tallies: [UUID?: Tally], includingStrangers: Bool,
+    to last: RegionLevel = .facility
+  ) {
     var all: [Member] = []
     for place in places {
       let mine = tallies[place.knownID] ?? Tally()
@@ -62,12 +68,13 @@ struct Hierarchy: Sendable {
       }
     }
     // Keys are made once: a country's facilities are compared some ten thousand times.
-    members = all.map { ($0, $0.place.key) }.sorted {
+    members = all.map { ($0, $0.place.key(to: last)) }.sorted {
       $0.1.lexicographicallyPrecedes($1.1, by: Place.byCodePoints)
     }.map(\.0)
+    self.last = last
   }
 
-  /// Every level from `top` to the facilities.
+  /// Every level from `top` to the last.
   func rows(from top: RegionLevel) -> [Row] {
     var rows: [Row] = []
     visit(members, .all, from: top, depth: 0, into: &rows)
@@ -105,7 +112,7 @@ struct Hierarchy: Sendable {
       // Facilities that lie in no block stand beside the blocks.
       let isShown = level.rank >= top.rank && !(level == .block && group[0].place.block == nil)
       if isShown { rows.append(row(level, group, depth: depth)) }
-      guard let next = level.next else { continue }
+      guard let next = level.next, next.rank <= last.rank else { continue }
       visit(group, next, from: top, depth: depth + (isShown ? 1 : 0), into: &rows)
     }
     if members.isEmpty, level == .all, top == .all { rows.append(row(.all, [], depth: 0)) }
@@ -167,5 +174,5 @@ struct Hierarchy: Sendable {
     named(level, group, depth: depth, sum(group))
   }
 
-  private func sum(_ group: [Member]) -> Tally { group.reduce(Tally()) { $0 + $1.tally } }
+  private func sum(_ group: [Member]) -> Tally { group.reduce(into: Tally()) { $0 += $1.tally } }
 }

@@ -10,7 +10,7 @@ extension ReportQuestion {
     -> ListAnnouncement
   {
     let names = [region.state, region.district, region.block, region.facility]
-    let setting = try await ReportSetting(today: today, tx)
+    let setting = try await ReportSetting.read(today: today, tx)
     if recalls {
       return .recall(in: Period(.month, containing: setting.today), region: names)
     }

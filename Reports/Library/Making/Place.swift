@@ -32,17 +32,27 @@ struct Place: Sendable, Hashable {
       size: nil, isDeleted: true)
   }
 
-  /// By state, district, block, name and id; compared by code points, so that no server's locale decides.
-  var key: [String] { [state, district, block ?? "", name, idText] }
+  /// State, district, block, name and id, as far as the level goes; compared by code points, so that no server's locale
+  /// decides.
+  func key(to level: RegionLevel = .facility) -> [String] {
+    switch level {
+    case .all: []
+    case .state: [state]
+    case .district: [state, district]
+    case .block: [state, district, block ?? ""]
+    case .facility, .size: [state, district, block ?? "", name, idText]
+    }
+  }
 
   /// As files have it; empty for "no facility".
   var idText: String { knownID.map { $0.uuidString.lowercased() } ?? "" }
 
   static func precedes(_ a: Place, _ b: Place) -> Bool {
-    a.key.lexicographicallyPrecedes(b.key, by: byCodePoints)
+    a.key().lexicographicallyPrecedes(b.key(), by: byCodePoints)
   }
 
+  /// Which is also the order of their bytes in UTF-8.
   static func byCodePoints(_ a: String, _ b: String) -> Bool {
-    a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)
+    a.utf8.lexicographicallyPrecedes(b.utf8)
   }
 }

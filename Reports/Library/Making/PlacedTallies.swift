@@ -11,8 +11,9 @@ struct PlacedTallies: Sendable {
   /// Whether places that are not known have counts of their own.
   let includesStrangers: Bool
 
-  var hierarchy: Hierarchy {
-    Hierarchy(places, tallies: tallies, includingStrangers: includesStrangers)
+  /// - Parameter last: the last level that there are rows of.
+  func hierarchy(to last: RegionLevel = .facility) -> Hierarchy {
+    Hierarchy(places, tallies: tallies, includingStrangers: includesStrangers, to: last)
   }
 
   /// The places of both; one that both have as it is here. None is left out for being deleted that has something to
@@ -60,8 +61,14 @@ enum Places {
   static func published(
     _ edition: Edition, _ region: RegionChoice, _ tx: borrowing Transaction
   ) async throws -> [(place: Place, figures: CareFigures)] {
-    let published = PublishedFigures(edition, state: region.state, district: region.district)
-    let rows = try await published.run(tx)
+    var published = PublishedFigures(
+      edition, state: region.state, district: region.district, facility: region.facility)
+    var rows = try await published.run(tx)
+    if rows.isEmpty, region.facility != nil {
+      // For the names that are like it.
+      published = PublishedFigures(edition, state: region.state, district: region.district)
+      rows = try await published.run(tx)
+    }
     if rows.isEmpty {
       _ = try RegionFilter(state: region.state, district: region.district).checked(
         among: try await published.regions(tx))

@@ -10,9 +10,19 @@ struct ReportSetting: Sendable {
   let timeZone: String
   let editions: [EditionRecord]
 
+  /// As ``init(today:_:)``, read once a snapshot.
+  static func read(today: CalendarDate?, _ tx: borrowing Transaction) async throws -> ReportSetting
+  {
+    try await ServedReading.once(Key(today: today)) { try await ReportSetting(today: today, tx) }
+  }
+
+  private struct Key: Hashable {
+    let today: CalendarDate?
+  }
+
   /// - Parameter today: nil for the day it is in the reporting time zone.
   /// - Throws: ``DeploymentError/notMigrated``.
-  init(today: CalendarDate?, _ tx: borrowing Transaction) async throws {
+  private init(today: CalendarDate?, _ tx: borrowing Transaction) async throws {
     do {
       // Compiling a plan takes longer than running it; a whole programme's hash tables stay in memory.
       let answers = try await tx.pipeline([
@@ -32,7 +42,7 @@ struct ReportSetting: Sendable {
     {
       throw DeploymentError.notMigrated
     }
-    editions = try await RollupStore.editions(in: tx)
+    editions = try await ServedReading.editions(tx)
   }
 
   var closed: Set<Period> { Set(editions.map(\.edition.period)) }

@@ -8,7 +8,7 @@ import RollupStore
 /// Registrations are counted from the register and not from the registration rollup: a running
 /// total is the sum of every period there has been, and opening their partitions takes longer than
 /// counting a district's patients.
-public struct CareFiguresQuery: Sendable {
+public struct CareFiguresQuery: Hashable, Sendable {
   public let evaluation: Evaluation
   public let limits: ControlLimits
   /// Only these facilities' patients; nil for everybody's, also of facilities that are not known.
@@ -27,6 +27,11 @@ public struct CareFiguresQuery: Sendable {
 
   /// Figures by facility; nil is "no facility".
   public func run(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
+    // A page shows the same counts in a table and at the end of its trend.
+    try await ServedReading.once(self) { try await counted(tx) }
+  }
+
+  private func counted(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
     var figures: [UUID?: CareFigures] = [:]
     for row in try await rows(tx) {
       let facility = try row.decode(0, as: UUID?.self)

@@ -17,25 +17,37 @@ public struct PublishedFacility: Hashable, Sendable {
 
 /// The figures of an edition, as they were published.
 public struct PublishedFigures: Sendable {
+  public typealias Row = (facility: PublishedFacility, figures: CareFigures)
+
   public let edition: Edition
   /// Only of this state, and of this district; nil for all. Letter case does not matter.
   public let state: String?
   public let district: String?
+  /// Only this facility, by its name or its id.
+  public let facility: String?
 
-  public init(_ edition: Edition, state: String?, district: String?) {
+  public init(_ edition: Edition, state: String?, district: String?, facility: String? = nil) {
     self.edition = edition
     self.state = state
     self.district = district
+    self.facility = facility
   }
 
-  public func run(_ tx: borrowing Transaction) async throws -> [(PublishedFacility, CareFigures)] {
+  public func run(_ tx: borrowing Transaction) async throws -> [Row] {
+    guard let served = ServedReading.current else { return try await read(tx) }
+    return try await served.rows(of: self, tx)
+  }
+
+  /// As the database has them.
+  func read(_ tx: borrowing Transaction) async throws -> [Row] {
     let query = Query(
       text: """
         SELECT facility_id, facility, state, district, block, nullif(size, ''), \(CarePublication.countColumns.joined(separator: ", "))
         FROM rollup.published_figures
         WHERE \(edition.condition) AND ($1::text IS NULL OR lower(state) = lower($1))
           AND ($2::text IS NULL OR lower(district) = lower($2))
-        """, binds: [Bind(state), Bind(district)])
+          AND ($3::text IS NULL OR lower(facility) = lower($3) OR facility_id::text = lower($3))
+        """, binds: [Bind(state), Bind(district), Bind(facility)])
     return try await tx.query(query).map { row in
       var figures = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
@@ -57,7 +69,7 @@ public struct PublishedFigures: Sendable {
     ).map { try $0.decode((String, String).self) }
   }
 
-  private static func facility(_ row: Row) throws -> PublishedFacility {
+  private static func facility(_ row: Postgres.Row) throws -> PublishedFacility {
     PublishedFacility(
       id: try row.decode(0, as: UUID?.self), name: try row.decode(1, as: String.self),
       state: try row.decode(2, as: String.self), district: try row.decode(3, as: String.self),

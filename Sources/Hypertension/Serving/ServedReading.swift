@@ -2,6 +2,7 @@ import Foundation
 import PeriodRollups
 import Postgres
 import RollupStore
+import Synchronization
 
 /// Reading as a service does whose database role sees no patient: figures come from filed statements, which the database
 /// executes within the region of the token in force, and patients only from a list that was announced (docs/access.md).
@@ -20,9 +21,81 @@ public struct ServedReading: Sendable {
 
   /// The number of the list that was announced; nil to read figures.
   let list: Int64?
+  /// Published figures that were read before, of whoever sees what the token in force sees; nil to read them anew.
+  private let memory: (figures: PublishedMemory, scope: AccessToken.Scope)?
+  private let snapshot = Snapshot()
 
+  /// What has been read in the snapshot.
+  private final class Snapshot: Sendable {
+    let values = Mutex<[AnyKey: any Sendable]>([:])
+  }
+
+  private struct AnyKey: Hashable, @unchecked Sendable {
+    let key: AnyHashable
+  }
+
+  /// Of one transaction that sees one snapshot; another takes another.
   /// - Parameter list: what ``ListAnnouncement/make(_:)`` returned.
-  public init(list: Int64? = nil) { self.list = list }
+  public init(list: Int64? = nil) {
+    self.list = list
+    memory = nil
+  }
+
+  /// - Parameters:
+  ///   - memory: of the database that is read.
+  ///   - scope: of the token in force, as the database said when it was put in force (``enter(_:_:)``).
+  public init(_ memory: PublishedMemory, of scope: AccessToken.Scope) {
+    list = nil
+    self.memory = (memory, scope)
+  }
+
+  /// Puts a token in force until the transaction ends.
+  /// - Returns: what the token opens, and what the database is.
+  /// - Throws: ``PostgresError`` with SQLSTATE 28000 for a token that does not hold.
+  public static func enter(_ secret: String, _ tx: borrowing Transaction) async throws -> (
+    scope: AccessToken.Scope, moment: Moment?
+  ) {
+    let answers = try await tx.pipeline([
+      "SELECT state, district, block, facility_id FROM rollup.enter(\(secret))",
+      "SELECT \(unescaped: Moment.expression)",
+    ])
+    let (state, district, block, facility) = try answers[0].only(
+      (String?, String?, String?, UUID?).self)
+    return (
+      AccessToken.Scope(state, district, block, facility),
+      Moment(try answers[1].only(String?.self))
+    )
+  }
+
+  /// What `read` reads; what was read in this snapshot before under the same key is not read again.
+  public static func once<Value: Sendable>(
+    _ key: some Hashable & Sendable, _ read: () async throws -> Value
+  ) async rethrows -> Value {
+    guard let values = current?.snapshot else { return try await read() }
+    let known = AnyKey(key: AnyHashable(key))
+    if let value = values.values.withLock({ $0[known] }) as? Value { return value }
+    let value = try await read()
+    values.values.withLock { $0[known] = value }
+    return value
+  }
+
+  /// All editions, as ``RollupStore/editions(in:)``.
+  public static func editions(_ tx: borrowing Transaction) async throws -> [EditionRecord] {
+    try await once("editions") { try await RollupStore.editions(in: tx) }
+  }
+
+  func rows(of published: PublishedFigures, _ tx: borrowing Transaction) async throws
+    -> [PublishedFigures.Row]
+  {
+    guard let (figures, scope) = memory,
+      let record = try await Self.editions(tx).first(where: { $0.edition == published.edition })
+    else { return try await published.read(tx) }
+    let all = try await figures.rows(of: record, scope) {
+      let whole = PublishedFigures(published.edition, state: nil, district: nil)
+      return PublishedRows(try await whole.read(tx))
+    }
+    return all.rows(of: published)
+  }
 
   /// A query over patients' rows that is not offered in this way.
   public struct Refusal: Error, Hashable, CustomStringConvertible {

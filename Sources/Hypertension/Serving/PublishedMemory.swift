@@ -1,0 +1,80 @@
+import Foundation
+import RollupStore
+import Synchronization
+
+/// Published figures, kept by whoever reads them again and again. What an edition says never changes: it is told by its
+/// digest. What a token sees of it depends on the token's scope alone, so each scope has its own.
+public final class PublishedMemory: Sendable {
+  private struct Key: Hashable {
+    let scope: AccessToken.Scope
+    let edition: Edition
+    let digest: String
+  }
+
+  private struct State {
+    var kept: [Key: PublishedRows] = [:]
+    var count = 0
+  }
+
+  private let state = Mutex(State())
+  private let most: Int
+
+  /// - Parameter most: rows of all editions and scopes together, each about 400 bytes.
+  public init(most: Int = 50_000) { self.most = most }
+
+  /// How many rows are kept.
+  public var count: Int { state.withLock { $0.count } }
+
+  /// - Parameter read: with the token in force.
+  func rows(
+    of record: EditionRecord, _ scope: AccessToken.Scope,
+    _ read: () async throws -> PublishedRows
+  ) async throws -> PublishedRows {
+    let key = Key(scope: scope, edition: record.edition, digest: record.digest)
+    if let kept = state.withLock({ $0.kept[key] }) { return kept }
+    let rows = try await read()
+    state.withLock { state in
+      guard state.kept[key] == nil, rows.count < most else { return }
+      if state.count + rows.count > most { state = State() }
+      state.kept[key] = rows
+      state.count += rows.count
+    }
+    return rows
+  }
+}
+
+/// An edition's figures, found by region without looking at each.
+struct PublishedRows: Sendable {
+  private let rows: [PublishedFigures.Row]
+  /// Where they are, by names in small letters.
+  private var ofState: [String: [Int]] = [:]
+  private var ofDistrict: [String: [Int]] = [:]
+  private var ofFacility: [String: [Int]] = [:]
+
+  init(_ rows: [PublishedFigures.Row]) {
+    self.rows = rows
+    for (place, row) in rows.enumerated() {
+      ofState[row.facility.state.lowercased(), default: []].append(place)
+      ofDistrict[row.facility.district.lowercased(), default: []].append(place)
+      let id = row.facility.id.map { [$0.uuidString.lowercased()] } ?? []
+      for name in Set([row.facility.name.lowercased()] + id) {
+        ofFacility[name, default: []].append(place)
+      }
+    }
+  }
+
+  var count: Int { rows.count }
+
+  /// - Parameter published: of this edition.
+  func rows(of published: PublishedFigures) -> [PublishedFigures.Row] {
+    let found = [
+      (ofFacility, published.facility), (ofDistrict, published.district),
+      (ofState, published.state),
+    ].compactMap { places, name in name.map { places[$0.lowercased()] ?? [] } }
+    guard let fewest = found.first else { return rows }
+    return found.dropFirst().reduce(fewest) { places, others in
+      let others = Set(others)
+      return places.filter(others.contains)
+    }.map { rows[$0] }
+  }
+}
