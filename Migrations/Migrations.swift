@@ -17,6 +17,9 @@ public let migrations: [Migration] = [
   Migration(name: "0008_runs_are_jobs", bytes: PackageResources._008_runs_are_jobs_sql),
   Migration(name: "0009_readings_by_time", bytes: PackageResources._009_readings_by_time_sql),
   Migration(name: "0010_tokens", bytes: PackageResources._010_tokens_sql),
+  Migration(
+    name: "0011_tokens_used_by_the_hour",
+    bytes: PackageResources._011_tokens_used_by_the_hour_sql),
 ]
 
 extension Migration {

@@ -15,7 +15,7 @@ public struct AccessToken: Hashable, Sendable {
   public let createdBy: String
   public let expiresAt: Timestamp
   public let revokedAt: Timestamp?
-  /// To the minute.
+  /// To the hour.
   public let lastUsedAt: Timestamp?
 
   /// Whose figures a token opens.
