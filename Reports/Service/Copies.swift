@@ -38,7 +38,7 @@ final class Copies<Value: Sendable>: Sendable {
   /// - Parameters:
   ///   - most: bytes of all of them together. One that would take a quarter of it is not kept.
   ///   - size: of a value, in bytes.
-  init(most: Int = 32 << 20, size: @escaping @Sendable (Value) -> Int) {
+  init(most: Int = 64 << 20, size: @escaping @Sendable (Value) -> Int) {
     self.most = most
     self.size = size
   }
@@ -116,6 +116,11 @@ final class Copies<Value: Sendable>: Sendable {
       moment: moment, value: made.value, size: size(made.value) + question.address.utf8.count)
     guard copy.size < most / 4 else { return }
     state.withLock { state in
+      if state.size + copy.size > most {
+        // Those of earlier moments are shown to nobody any more.
+        state.copies = state.copies.filter { $0.value.moment == moment }
+        state.size = state.copies.values.reduce(0) { $0 + $1.size }
+      }
       if state.size + copy.size > most {
         state.copies.removeAll()
         state.size = 0

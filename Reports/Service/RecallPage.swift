@@ -29,8 +29,12 @@ struct RecallPage: Sendable {
     // An id is no name.
     var name = region.name
     if let facility = region.facility?.lowercased() {
-      let sites = try await reader.read(visitor.secret) { tx in try await Site.all(tx) }
-      name = sites.first { $0.id == facility || $0.name.lowercased() == facility }?.name ?? facility
+      if let site = table.rows.first.flatMap({ Site($0, of: table) }) {
+        name = site.name
+      } else {
+        let sites = try await reader.read(visitor.secret) { tx in try await Site.all(tx) }
+        name = sites.first { $0.id == facility || $0.name.lowercased() == facility }?.name
+      }
     }
     let listing = PageTable(
       caption: "Most urgent first", heading: "Facility", table: table, columns: Self.columns,

@@ -93,6 +93,14 @@ ask() {
   PATHS="$work/paths-$1" TOKEN=$token quietly wrk -t $threads -c "$2" -d "$3" --timeout 30 -s "$work/ask.lua" "$address" |
     sed -n 's/^of wrk: //p'
 }
+# once KIND: every page of the kind once, eight at a time, after a commit that makes all of them anew.
+once() {
+  psql -c 'SELECT pg_current_xact_id()' >>"$work/said"
+  begun=$(date +%s%N)
+  sed "s|.*|url = \"$address&\"\noutput = \"$work/page\"|" "$work/paths-$1" |
+    quietly curl -fsS --no-progress-meter --parallel --parallel-max 8 -H "Authorization: Bearer $token" -K - || true
+  echo "$(wc -l <"$work/paths-$1") in $((($(date +%s%N) - begun) / 1000000)) ms"
+}
 cells() { echo "$1" | awk '{ printf "%s | %s | %s%s", $1, $2, $3, ($4 > 0 ? ", " $4 " failed" : "") }'; }
 
 # --- The same statements by pgbench -----------------------------------------------------------------------------------
@@ -155,8 +163,8 @@ rest() { kill $writer 2>/dev/null || true; wait $writer 2>/dev/null || true; }
 echo "PostgreSQL $(value 'SHOW server_version'), $(nproc) cores, $(value 'SELECT count(*) FROM patients') patients, $(value 'SELECT count(*) FROM facilities') facilities; closed is $closed, open $open. Load of the machine at the beginning: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 before=$(memory)
 echo
-echo "| page, milliseconds | $clients clients p50 | p99 | a second | beside $writes writes a second p50 | p99 | a second | beside them, 1 client p50 | p99 | a second | the SQL of one, pgbench, 8 clients p50 | p99 | a second |"
-echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+echo "| page, milliseconds | all of them for the first time | then $clients clients p50 | p99 | a second | beside $writes writes a second p50 | p99 | a second | beside them, 1 client p50 | p99 | a second | the SQL of one, pgbench, 8 clients p50 | p99 | a second |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 for kind in ${KINDS:-overview-closed overview-open state-closed state-open district-closed district-open block-closed facility-closed facility-open csv-closed csv-open recall login}; do
   sql='– – –'
   [ "$kind" = login ] || sql=$(by_pgbench "$kind")
@@ -164,9 +172,9 @@ for kind in ${KINDS:-overview-closed overview-open state-closed state-open distr
   one=$(ask "$kind" 1 "$seconds")
   written=$(ask "$kind" "$clients" "$seconds")
   rest
-  ask "$kind" "$clients" 2 >>"$work/said"
+  first=$(once "$kind")
   many=$(ask "$kind" "$clients" "$seconds")
-  echo "| $kind | $(cells "$many") | $(cells "$written") | $(cells "$one") | $(cells "$sql") |"
+  echo "| $kind | $first | $(cells "$many") | $(cells "$written") | $(cells "$one") | $(cells "$sql") |"
 done
 psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = (131, 131)'
 echo

@@ -144,6 +144,25 @@ import Testing
     #expect(copies.keptSize > 0)
   }
 
+  /// What is shown to nobody any more goes first.
+  @Test func copiesOfEarlierMomentsMakeRoom() async throws {
+    let copies = Copies<Int>(most: 10_000) { _ in 1_990 }
+    func ask(_ number: Int, at moment: Moment?) async throws -> Bool {
+      let made = Count()
+      let question = CopyQuestion(scope: .all, readsLists: false, address: "/?page=\(number)")
+      _ = try await copies.value(of: question, at: moment) {
+        made.increase()
+        return (moment, number)
+      }
+      return made.value == 1
+    }
+    let (before, now) = (Moment("1:1:"), Moment("2:2:"))
+    for number in 0..<3 { #expect(try await ask(number, at: before)) }
+    for number in 3..<6 { #expect(try await ask(number, at: now)) }
+    for number in 3..<6 { #expect(try await !ask(number, at: now)) }
+    #expect(try await ask(0, at: before))
+  }
+
   /// Tokens that open something else, or lists too, are not shown another's copy.
   @Test func aCopyIsOfOneScope() async throws {
     let copies = Copies<Int> { _ in 8 }
