@@ -14,8 +14,6 @@ run "$bin/rollup" migrate --time-zone Asia/Kolkata
 run "$bin/rollup" sample-data --patients 20000 --seed 1 --from 2022-01 --to 2024-12
 run "$bin/rollup-backfill" --from 2022-01 --to 2024-12
 url=$("$bin/rollup" db url)
-# The server does so by itself within a minute; whoever opens the dashboard at once need not wait for it.
-psql "$url" -Xqc ANALYZE
 district=$(psql "$url" -XAtc 'SELECT district FROM facilities GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1')
 run "$bin/report" district-bp --quarter "$quarter" --district "$district" --format table
 page=${ROLLUP_HOME:-$PWD/.rollup}/$quarter.html

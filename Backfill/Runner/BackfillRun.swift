@@ -171,11 +171,14 @@ public struct BackfillRun: Sendable {
         note(chunk, derived, .now - started)
       }
     }
-    if try await runs.finish(run.number) {
+    let isOver = try await runs.finish(run.number)
+    let progress = try await runs.progress(run.number)
+    if isOver {
       try await Loader.tidy(store)
       if task.isWhole { try await noteFilled(by: run) }
+      await Statistics(store.pool).renew(task.tables, after: progress.written)
     }
-    return try await runs.progress(run.number)
+    return progress
   }
 
   private func work(

@@ -48,6 +48,10 @@ public struct BackfillTask: RunTask, Hashable, Sendable {
   }
   /// Counts are of all patients; one patient or facility more or less shows in the rest.
   var counts: [PeriodCount] { isWhole ? Rollups.catalog.counts.filter { includes($0.name) } : [] }
+  /// What it fills.
+  var tables: [TableName] {
+    rollups.map(\.table) + counts.map(\.table) + registers.map(\.table)
+  }
   /// The types of periods that any of them is declared for.
   var types: Set<PeriodType> { Set(rollups.flatMap(\.periods) + counts.flatMap(\.periods)) }
 }

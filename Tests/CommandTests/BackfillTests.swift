@@ -87,6 +87,36 @@ import Testing
     }
   }
 
+  /// What was loaded is read with plans for what it holds from the first statement on, and what else was filled soon after;
+  /// a run that finds nothing to do has nothing looked at.
+  @Test func whatIsFilledIsAnalyzed() async throws {
+    try await programme { url, pool in
+      // When the server does so itself is another matter.
+      func looks() async throws -> (unknown: [String], loaded: Int, looks: Int) {
+        try await pool.withConnection {
+          try await $0.query(
+            """
+            SELECT coalesce(array_agg(c.relname::text) FILTER (
+                WHERE pg_relation_size(c.oid) > 0 AND (c.reltuples < 0 OR s.relation IS NULL)), '{}'),
+              count(*) FILTER (WHERE c.reltuples >= 0 AND pg_stat_get_analyze_count(c.oid) > 0
+                AND c.relname ~ '^(blood_pressure|visit)_rollups_(months|quarters)_202[34]'),
+              sum(pg_stat_get_analyze_count(c.oid))::bigint
+            FROM pg_class AS c LEFT JOIN (SELECT DISTINCT starelid FROM pg_statistic) AS s (relation) ON s.relation = c.oid
+            WHERE c.relnamespace = 'rollup'::regnamespace AND c.relkind = 'r' AND c.relname ~ '_rollups_|_register$'
+            """
+          ).only(([String], Int, Int).self)
+        }
+      }
+      let backfill = "rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12 --load always"
+      #expect(await sh(backfill, url).status == 0)
+      let first = try await looks()
+      #expect(first.unknown.isEmpty && first.loaded == 64, "\(first)")
+      #expect(await sh(backfill, url).status == 0)
+      let again = try await looks()
+      #expect(again.looks == first.looks, "\(again)")
+    }
+  }
+
   /// It rests when commits take long, says so, and comes to its end.
   @Test func itRestsForWriters() async throws {
     try await programme { url, pool in

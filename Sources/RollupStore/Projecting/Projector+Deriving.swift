@@ -14,30 +14,10 @@ extension Projector {
     return outcome
   }
 
-  /// Has the server look at tables that have grown eightfold since it last did, as on a first night. By old statistics it takes a
-  /// whole scope for smaller than the units of a chunk, and reads it again for every chunk.
+  /// On a first night the tables were empty when the server last looked at them.
   func analyzeGrown(_ chunk: ProjectionChunk, _ outcome: JobOutcome) async {
-    // A panel's few rows are not worth it.
-    guard outcome.written >= 500 else { return }
-    for projection in chunk.stage.projections where !projection.isKeptAtCommit {
-      guard let table = projection.table else { continue }
-      let statement = Statement("look at what is new", "ANALYZE (SKIP_LOCKED) \(table)")
-      do {
-        try await pool.withConnection { connection in
-          let hasGrown = try await connection.prepared(
-            """
-            SELECT greatest(relpages, 1) * 8 < pg_relation_size(oid) / current_setting('block_size')::integer
-            FROM pg_class WHERE oid = to_regclass(\(table.qualified))
-            """
-          ).first?.decode(Bool.self)
-          // Who does not own it is told so by a warning.
-          if hasGrown == true { try await connection.script(statement.text) }
-        }
-      } catch {
-        // The rows are committed.
-        logger?.warning("\(projection.name) was not analyzed: \(error)")
-      }
-    }
+    let tables = chunk.stage.projections.filter { !$0.isKeptAtCommit }.compactMap(\.table)
+    await Statistics(pool, logger: logger).renew(tables, after: outcome.written)
   }
 
   /// In the caller's transaction, which is READ COMMITTED.
