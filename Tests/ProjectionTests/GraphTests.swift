@@ -42,7 +42,7 @@ import VeterinaryReminders
             ) AS c
             ORDER BY clinic_id, patient_id, day DESC, visit_id DESC
           ) AS d
-          WHERE d.clinic_id = $1::bigint AND d.patient_id = ANY ($2::uuid[]) AND d.clinic_id IS NOT NULL AND d.patient_id IS NOT NULL
+          WHERE d.clinic_id = $1::bigint AND (d.patient_id = ANY ($2::uuid[])) IS TRUE AND d.clinic_id IS NOT NULL AND d.patient_id IS NOT NULL
         ), gone AS (
           DELETE FROM kept.last_visits AS t
           WHERE t.clinic_id = $1::bigint AND t.patient_id = ANY ($2::uuid[]) AND NOT EXISTS (

@@ -44,8 +44,21 @@ public struct Materialisation: Sendable {
     FROM (
       \(rows)
     ) AS d
-    WHERE \(.joined(conditions(of: "d") + required, " AND "))
+    WHERE \(.joined(conditions(of: "d", repeated: narrowedWithin) + required, " AND "))
     """
+  }
+
+  /// The scopes that the inputs are narrowed by.
+  private var narrowedWithin: [Column] {
+    let inputs = graph.inputs(of: projection).filter { !$0.isWhole }
+    return projection.scopes.filter { scope in
+      inputs.contains { input in
+        switch input.relation {
+        case .table(let table): table.columns.contains(scope)
+        case .projection(let find): (graph.resolved(input) ?? find()).columns.contains(scope)
+        }
+      }
+    }
   }
 
   private var required: [SQL] {
@@ -55,15 +68,17 @@ public struct Materialisation: Sendable {
   }
 
   /// The lens, and that the period is open.
-  private func conditions(of alias: Identifier) -> [SQL] {
+  private func conditions(of alias: Identifier, repeated: [Column] = []) -> [SQL] {
     let closed: [SQL] = projection.isPeriodic ? ["NOT \(Editions.isClosed(alias))"] : []
-    let all = limits(of: alias) + closed
+    let all = limits(of: alias, repeated: repeated) + closed
     return all.isEmpty ? ["true"] : all
   }
 
   /// The lens. Said of rows that are there too, so that a chunk's are read and not the whole table.
-  private func limits(of alias: Identifier) -> [SQL] {
-    form.conditions(on: projection.scopes, unit: projection.unit) { $0.of(alias) }
+  private func limits(of alias: Identifier, repeated: [Column] = []) -> [SQL] {
+    form.conditions(on: projection.scopes, unit: projection.unit, repeated: repeated) {
+      $0.of(alias)
+    }
   }
 
   // MARK: Writing

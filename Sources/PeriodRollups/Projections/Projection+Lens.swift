@@ -190,16 +190,23 @@ public struct LensForm: Hashable, Sendable {
   /// - Parameters:
   ///   - columns: what the filters may be about.
   ///   - unit: what a chunk's units are values of.
+  ///   - repeated: columns of which the same is said of what the relation is made of. Then it is said so that it is not looked up
+  ///     by: of a list that is said twice of a table PostgreSQL expects a look-up for each pair of its members, and reads the
+  ///     table whole (selfuncs.c, `btcostestimate`).
   ///   - expression: the column's value in the relation.
   func conditions(
-    on columns: [Column], unit: Column?, _ expression: (Column) -> SQL
+    on columns: [Column], unit: Column?, repeated: [Column] = [], _ expression: (Column) -> SQL
   ) -> [SQL] {
     var conditions: [SQL] = []
     for (number, filter) in filters.enumerated() where columns.contains(filter.column) {
-      conditions.append(filter.condition(on: expression(filter.column), "lens_\(number + 1)"))
+      let condition = filter.condition(on: expression(filter.column), "lens_\(number + 1)")
+      let isList = if case .oneOf = filter.test { true } else { false }
+      conditions.append(
+        isList && repeated.contains(filter.column) ? "(\(condition)) IS TRUE" : condition)
     }
     if isChunk, let unit, columns.contains(unit) {
-      conditions.append("\(expression(unit)) = ANY (\(Parameter.units(unit)))")
+      let isOne: SQL = "\(expression(unit)) = ANY (\(Parameter.units(unit)))"
+      conditions.append(repeated.contains(unit) ? "(\(isOne)) IS TRUE" : isOne)
     }
     return conditions
   }

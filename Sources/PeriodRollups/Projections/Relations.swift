@@ -48,15 +48,18 @@ extension Graph {
           FROM (
             \(within.rows(of: projection.derivations()[0]))
           ) AS s
-          \(limits(shared) { $0.of("s") })
+          \(limits(shared, repeated: narrowing) { $0.of("s") })
         )
         """
     }
 
     func rows(of derivation: Derivation) -> SQL { derivation.sql(relation) }
 
-    private func limits(_ columns: [Column], _ expression: (Column) -> SQL) -> SQL {
-      let conditions = form.conditions(on: columns, unit: reader.unit, expression)
+    private func limits(
+      _ columns: [Column], repeated: [Column] = [], _ expression: (Column) -> SQL
+    ) -> SQL {
+      let conditions = form.conditions(
+        on: columns, unit: reader.unit, repeated: repeated, expression)
       return conditions.isEmpty ? "WHERE true" : "WHERE \(.joined(conditions, " AND "))"
     }
 

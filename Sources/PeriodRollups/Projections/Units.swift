@@ -1,7 +1,7 @@
 /// The units of a stage: what they are, which there are, and the locks on them.
 ///
-/// Units are locked by slots, many to a slot, so that a chunk of any size takes few locks; a stage's chunks are cut along
-/// the slots, so that no two of them meet.
+/// Units are locked by slots, many to a slot, so that a chunk of any size takes few locks; a stage's chunks are cut between
+/// slots, so that no two of them meet.
 public struct Units: Sendable {
   let stage: Plan.Stage
   let graph: Graph
@@ -20,8 +20,8 @@ public struct Units: Sendable {
     self.form = LensForm(stage.lens, isChunk: false)
   }
 
-  /// Every unit that may have a row in the lens, as text, in the order of slots: those that the inputs have now, and those
-  /// that the projections still have.
+  /// Every unit that may have a row in the lens, as text, and its slot, in the order of slots: those that the inputs have now,
+  /// and those that the projections still have.
   public var all: Statement {
     var relations: [SQL] = []
     for projection in stage.projections {
@@ -32,16 +32,53 @@ public struct Units: Sendable {
       }
     }
     let each = relations.map { "SELECT \(unit.of("r")) AS unit\nFROM \($0) AS r" as SQL }
-    return Statement(
+    return Self.bySlot("the units of the lens", .joined(each, "\nUNION\n"))
+  }
+
+  /// As ``all`` for units that are given.
+  public var given: Statement {
+    Self.bySlot(
       "the units of the lens",
+      "SELECT DISTINCT g.unit FROM unnest(\(Parameter.units(unit))) AS g (unit)")
+  }
+
+  private static func bySlot(_ name: String, _ units: SQL) -> Statement {
+    Statement(
+      name,
       """
-      SELECT u.unit::text
+      SELECT u.unit::text, \(slot("u.unit")) AS slot
       FROM (
-        \(.joined(each, "\nUNION\n"))
+        \(units)
       ) AS u
       WHERE u.unit IS NOT NULL
-      ORDER BY \(Self.slot("u.unit")), u.unit
+      ORDER BY slot, u.unit
       """)
+  }
+
+  /// Cuts units into chunks that share no slot, as far as a slot has no more than a chunk may have.
+  /// - Parameters:
+  ///   - units: in the order of slots.
+  ///   - most: how many a chunk has at most.
+  public static func cut(_ units: [(unit: String, slot: Int)], most: Int) -> [[String]] {
+    var chunks: [[String]] = []
+    var chunk: [String] = []
+    func end() {
+      if !chunk.isEmpty { chunks.append(chunk) }
+      chunk = []
+    }
+    var rest = units[...]
+    while let first = rest.first {
+      let slot = rest.prefix { $0.slot == first.slot }
+      rest = rest.dropFirst(slot.count)
+      if chunk.count + slot.count > most { end() }
+      chunk += slot.map(\.unit)
+      while chunk.count > most {
+        chunks.append(Array(chunk.prefix(most)))
+        chunk.removeFirst(most)
+      }
+    }
+    end()
+    return chunks
   }
 
   /// Inputs of the same stage have no units that their own inputs do not have.

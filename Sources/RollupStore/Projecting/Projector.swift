@@ -158,23 +158,29 @@ public struct Projector: Sendable {
 
   /// The units of a stage, as text; nil when it is derived whole.
   func units(of stage: Plan.Stage) async throws -> [String]? {
+    try await unitsBySlot(of: stage)?.map(\.unit)
+  }
+
+  private func unitsBySlot(of stage: Plan.Stage) async throws -> [(unit: String, slot: Int)]? {
     guard let unit = stage.unit, let units = Units(of: stage, in: graph) else { return nil }
-    if let values = stage.lens.values(of: unit) { return Array(Set(values)).sorted() }
-    let query = try units.all.query(values(stage.lens, units: nil))
+    let given = stage.lens.values(of: unit)
+    if let given, given.count <= 1 { return given.map { ($0, 0) } }
+    let statement = given == nil ? units.all : units.given
+    let query = try statement.query(values(stage.lens, units: given))
     return try await pool.withConnection { connection in
-      try await connection.query(query).map { try $0.decode(String.self) }
+      try await connection.query(query).map { row in
+        let (unit, slot) = try row.decode((String, Int32).self)
+        return (unit, Int(slot))
+      }
     }
   }
 
   /// The chunks of a stage.
   func chunks(of stage: Plan.Stage) async throws -> [ProjectionChunk] {
-    guard let units = try await units(of: stage) else {
+    guard let units = try await unitsBySlot(of: stage) else {
       return [ProjectionChunk(stage: stage, units: nil)]
     }
-    return stride(from: 0, to: units.count, by: chunkSize).map { start in
-      ProjectionChunk(
-        stage: stage, units: Array(units[start..<min(start + chunkSize, units.count)]))
-    }
+    return Units.cut(units, most: chunkSize).map { ProjectionChunk(stage: stage, units: $0) }
   }
 
   // MARK: Statements
