@@ -177,6 +177,7 @@ public struct BackfillRun: Sendable {
       try await Loader.tidy(store)
       if task.isWhole { try await noteFilled(by: run) }
       await Statistics(store.pool).renew(task.tables, after: progress.written)
+      await store.forgetChanges()
     }
     return progress
   }

@@ -59,6 +59,37 @@ import Testing
     #expect(statement.parameters[0].constant == "removed")
   }
 
+  @Test func whereRowsAreSelectedByAPlaceItIsNoted() {
+    let home = Column("home", .bigint)
+    let rollup = MostRecent(
+      "weight", table: "rollup.weight_rollups", per: ForeignSchema.person, periods: [.month],
+      id: Column("weight_nr", .bigint), time: "taken_at", keeping: [Column("kg", .numeric)],
+      from: [.init(ForeignSchema.weights, [Column("kg", .numeric)])], selectedBy: home)
+    let catalog = Catalog(subject: ForeignSchema.person, mostRecent: [rollup])
+    let writes = SourceWrites(ForeignSchema.weights, in: catalog)
+    #expect(
+      writes.insert.text.contains(
+        """
+        ), noted AS (
+          INSERT INTO rollup.changes (subject_id, place)
+          SELECT k.nr, p.place
+          FROM written CROSS JOIN subject AS k
+          CROSS JOIN LATERAL (VALUES (coalesce(k.home::text, ''))) AS p (place)
+        ), in_weight_rollups AS (
+        """))
+    #expect(
+      writes.note(.subjects).map(\.text) == [
+        """
+        INSERT INTO rollup.changes (subject_id, place)
+        SELECT DISTINCT ON (p.place) k.nr, p.place
+        FROM clinic."People" AS k
+        CROSS JOIN LATERAL (VALUES (coalesce(k.home::text, ''))) AS p (place)
+        WHERE k.nr = ANY ($1::bigint[])
+        ORDER BY p.place
+        """
+      ])
+  }
+
   @Test func verificationIsThePlainQueryBesideTheRollup() {
     let text = ForeignSchema.weight.verify(.everything).text
     #expect(

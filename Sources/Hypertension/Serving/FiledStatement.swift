@@ -94,7 +94,11 @@ public enum Filing {
       SET text = excluded.text, lists_patients = excluded.lists_patients
       WHERE (f.text, f.lists_patients) IS DISTINCT FROM (excluded.text, excluded.lists_patients)
       """
-    try await pool.withConnection { connection in _ = try await connection.execute(query) }
+    try await pool.transaction { tx in
+      if try await tx.execute(query) > 0 {
+        try await tx.execute(Changes.noteEverything.query([:]))
+      }
+    }
     return statements.count
   }
 

@@ -44,7 +44,9 @@ public struct Explanation: Sendable, CustomStringConvertible {
       let finding =
         [Doing.change.statement] + writes.add(.given)
         + [writes.periods(of: .given), ledger.standing(input.source)]
-      let asking = [ledger.closedAmong(.given, input.source), Doing.unannounced.statement]
+      let asking =
+        writes.note(.subjects)
+        + [ledger.closedAmong(.given, input.source), Doing.unannounced.statement]
       func change(_ statement: Statement?) -> [Statement] {
         guard let statement else { return [] }
         return locking + finding + writes.takeAway(.given) + [statement] + writes.add(.given)
@@ -55,7 +57,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
         (
           "\(name): insert ahead of the \(rollup.subject.name)",
           [locks.absence, locks.subjects(.subjects, for: .keyShare), writes.insertAhead]
-            + writes.add(.given)
+            + writes.add(.given) + writes.note(.subjects)
         ),
         (
           "\(name): batch",
@@ -65,6 +67,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
             locks.subjects(.staged(staging.table, input.source.subject), for: .noKeyUpdate),
             staging.dropUnchanged, staging.markKnown, staging.insertNew,
           ] + writes.addNew(from: staging)
+            + writes.note(.staged(staging.table, input.source.subject))
         ),
         (
           "\(name): edit, and move to another period",
@@ -86,12 +89,17 @@ public struct Explanation: Sendable, CustomStringConvertible {
         ),
       ]
     }
+    let noting = SubjectWrites(Catalog(subject: rollup.subject, mostRecent: [rollup])).note(
+      .subjects)
     sections += [
       (
-        "a transfer, an arrival or the restoration of the \(rollup.subject.name)",
-        [locks.subjects(.subjects, for: .update), rollup.materialise(.subjects)]
+        "a transfer, an arrival or the restoration of the \(rollup.subject.name), whose places are noted before and after",
+        [locks.subjects(.subjects, for: .update)] + noting + [rollup.materialise(.subjects)]
+          + noting
       ),
-      ("the deletion of the \(rollup.subject.name)", [rollup.dematerialise(.subjects)]),
+      (
+        "the deletion of the \(rollup.subject.name)", noting + [rollup.dematerialise(.subjects)]
+      ),
       (
         "backfill: an empty month is loaded, by run 1",
         loading.create(.month, [Self.example]) + [loading.load(chunk, .month)]

@@ -50,6 +50,16 @@ public struct SourceWrites: Sendable {
         )
         """ as SQL
     }
+    let changes = Changes(catalog)
+    let places = changes.places(fedBy: source)
+    let noted: SQL =
+      places.isEmpty
+      ? ""
+      : """
+      , noted AS (
+        \(changes.note(places, of: "written CROSS JOIN subject AS k"))
+      )
+      """
     return Statement(
       "insert a \(source.name)",
       """
@@ -64,7 +74,7 @@ public struct SourceWrites: Sendable {
         FROM subject
         ON CONFLICT (\(names(source.key))) DO NOTHING
         RETURNING \(names(source.columns))
-      )\(.joined(writes, ""))
+      )\(noted)\(.joined(writes, ""))
       SELECT (SELECT count(*) FROM subject) AS subjects, (SELECT count(*) FROM written) AS written
       """)
   }

@@ -213,6 +213,7 @@ public struct Closer: Sendable {
         for statement in table.seal(period) { try await tx.script(statement.text) }
       }
       try await record(edition, in: tx)
+      try await tx.execute(store.query(Changes.noteEverything))
       // Of rows that were just written the planner expects one, and would compare every place with every other.
       try await tx.execute("SET LOCAL enable_nestloop = off")
       try await run(publication.places.storeRegions, edition, in: tx)
@@ -226,7 +227,9 @@ public struct Closer: Sendable {
       ).only(String.self)
       return (edition, digest)
     }
-    return Outcome(edition: edition, digest: digest, held: .now - lockedAt)
+    let held = ContinuousClock.now - lockedAt
+    await store.forgetChanges()
+    return Outcome(edition: edition, digest: digest, held: held)
   }
 
   private func checkFilled(_ period: Period, in tx: borrowing Transaction) async throws {

@@ -21,6 +21,10 @@ enum ServiceRights {
         TO \(role)
         """
       ),
+      (
+        "what may have changed since it was counted",
+        "GRANT EXECUTE ON FUNCTION rollup.changes_since(pg_snapshot), rollup.circumstances(), rollup.forget_changes() TO \(role)"
+      ),
       policy(on: "rollup.deployment", "(SELECT rollup.reach()) IS NOT NULL"),
       policy(on: "rollup.editions", "(SELECT rollup.reach()) IS NOT NULL"),
       // Each subquery is computed once a statement, not once a row. What a row lacks is in no narrower region.

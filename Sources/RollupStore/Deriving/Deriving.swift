@@ -61,7 +61,14 @@ extension RollupStore {
       derived.written += try await tx.execute(
         query(register.materialise(chunk.lens), chunk.values))
     }
+    try await note(derived, in: tx)
     return derived
+  }
+
+  /// Of which places rows were not right is not known where a row was of another place than it should be.
+  private func note(_ derived: Derived, in tx: borrowing Transaction) async throws {
+    guard derived.written + derived.removed > 0 else { return }
+    try await tx.execute(query(Changes.noteEverything))
   }
 
   /// Those of a chunk whose rows are not right: of each rollup and register, and of any.
@@ -158,6 +165,7 @@ extension RollupStore {
     // Closed periods have nothing to fold, and their guard need not say so.
     try await tx.execute(query(Doing.change.statement))
     derived.written = try await tx.execute(query(count.mend, values(of: span)))
+    try await note(derived, in: tx)
     try await tx.execute(query(count.fold))
     return derived
   }
@@ -179,6 +187,7 @@ extension RollupStore {
     for statement in rollup.mend(columns, chunk.lens) {
       derived.written += try await tx.execute(query(statement, values))
     }
+    try await note(derived, in: tx)
     return derived
   }
 }

@@ -83,7 +83,9 @@ public struct Loader: Sendable {
     try await tx.lock([loading.lock(period)])
     let closed = try await RollupStore.closedPeriodsByRollup(in: tx)
     if closed[loading.rollup.name]?.contains(period) ?? false { return 0 }
-    for statement in loading.attach(period) { try await tx.execute(Query(text: statement.text)) }
+    for statement in loading.attach(period) + [Changes.noteEverything] {
+      try await tx.execute(Query(text: statement.text))
+    }
     return written
   }
 

@@ -68,6 +68,9 @@ extension RollupStore {
       for statement in writes.addNew(from: staging) { try await tx.execute(query(statement)) }
     }
     if outcome.changed + outcome.inserted > 0, !sourcesOnly {
+      for statement in writes.note(.staged(staging.table, source.subject)) {
+        try await tx.execute(query(statement))
+      }
       try await settle(
         .subjectsOf(.changed(staging.table), source), in: tx,
         settling: outcome.changed > 0 ? writes.settle : { _ in [] },
@@ -159,7 +162,9 @@ extension RollupStore {
     outcome.unchanged = try await tx.execute(query(staging.dropUnchanged))
     outcome.changed = try await tx.execute(query(staging.markKnown))
     if outcome.changed > 0 {
-      if !sourcesOnly { try await run(writes.count(lens, times: -1, changing: all)) }
+      if !sourcesOnly {
+        try await run(writes.note(lens) + writes.count(lens, times: -1, changing: all))
+      }
       try await tx.execute(query(staging.updateKnown))
     }
     outcome.inserted = try await tx.execute(query(staging.insertNew))
@@ -167,7 +172,7 @@ extension RollupStore {
     if outcome.changed + outcome.inserted > 0 {
       try await run(writes.count(lens, times: 1, changing: all))
       if outcome.changed > 0 { try await run(writes.dematerialise(lens)) }
-      try await run(writes.rederive(lens))
+      try await run(writes.rederive(lens) + writes.note(lens))
       let ledger = Ledger(catalog)
       try await settle(
         lens, in: tx, settling: writes.settle,

@@ -60,7 +60,7 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     ])[2]
     guard !inserted.isEmpty else { return false }
     // Unannounced: into a closed period it is entered by the guard, as any insert is.
-    _ = try await tx.pipeline(store.queries(writes.add(.given), keys))
+    _ = try await tx.pipeline(store.queries(writes.add(.given) + writes.note(.subjects), keys))
     return true
   }
 
@@ -183,12 +183,15 @@ public struct SourcePath<Key: PostgresKey>: Sendable {
     let touched = keys.merging([Parameter.periodStarts.name: Bind(starts)]) { $1 }
     let taking = starts.isEmpty ? [] : try store.queries(writes.takeAway(.given), touched)
     let adding = try after.map { try store.queries(writes.add(.given), $0) } ?? []
+    let places = try [keys, after].compactMap(\.self).flatMap {
+      try store.queries(writes.note(.subjects), $0)
+    }
     let closed = try [
       store.query(
         ledger.closedAmong(.given, source), touched.merging(after ?? keys) { $1 }),
       store.query(Doing.unannounced.statement),
     ]
-    let changed = try await tx.pipeline(taking + [change] + adding + closed)
+    let changed = try await tx.pipeline(taking + [change] + adding + places + closed)
     let closedStarts = try changed[changed.count - 2].map { try $0.decode(CalendarDay.self) }
     if !closedStarts.isEmpty {
       try await settle(

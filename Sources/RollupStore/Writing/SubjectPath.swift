@@ -29,7 +29,7 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
     guard !inserted.isEmpty else { return false }
     let following =
       [Doing.change.statement] + writes.count(.subjects, times: 1, changing: subject.columns)
-      + writes.rederive(.subjects)
+      + writes.rederive(.subjects) + writes.note(.subjects)
     try await finish(store.queries(following, keys), .arrival, keys, existed: false, in: tx)
     return true
   }
@@ -88,7 +88,8 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
       ledger.enter(.destroy, $0, before: .subjects(.subjects, existed: .existed), leaving: true)
     }
     let steps =
-      writes.count(.subjects, times: -1, changing: subject.columns) + entering
+      writes.note(.subjects) + writes.count(.subjects, times: -1, changing: subject.columns)
+      + entering
       + writes.destroyRows + [writes.destroy] + writes.dematerialise(.subjects)
       + writes.reregister(.subjects)
     let values = keys.merging([Parameter.existed.name: Bind(existed)]) { $1 }
@@ -107,7 +108,8 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
     ]
     let existed = try await existence([Doing.change.statement, writes.exists], one, in: tx)
     let leaving =
-      writes.count(.subjects, times: -1, changing: subject.columns) + [delete]
+      writes.note(.subjects) + writes.count(.subjects, times: -1, changing: subject.columns)
+      + [delete]
       + writes.dematerialise(.subjects)
       + store.catalog.sources.map {
         ledger.enter(.merge, $0, before: .subjects(.subjects, existed: .existed))
@@ -116,7 +118,8 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
     let given = try await tx.pipeline(
       store.queries(leaving, oneAsItWas) + store.queries(writes.giveRows, both)
     ).dropFirst(leaving.count)
-    let following = writes.dematerialise(.subjects) + writes.rederive(.subjects)
+    let following =
+      writes.dematerialise(.subjects) + writes.rederive(.subjects) + writes.note(.subjects)
     let entering = try zip(store.catalog.sources, given).map { source, rows in
       let ids = try rows.map { try $0.decode(Key.self) }
       return try store.query(
@@ -138,10 +141,10 @@ public struct SubjectPath<Key: PostgresKey>: Sendable {
     in tx: borrowing Transaction
   ) async throws -> Rows {
     let before =
-      [Doing.change.statement, writes.exists]
+      [Doing.change.statement, writes.exists] + writes.note(.subjects)
       + writes.count(.subjects, times: -1, changing: columns)
     let existed = try await existence(before, keys, in: tx)
-    var after = writes.count(.subjects, times: 1, changing: columns)
+    var after = writes.note(.subjects) + writes.count(.subjects, times: 1, changing: columns)
     let existenceMayChange = !Set(columns).isDisjoint(with: subject.exists.columns)
     if existenceMayChange { after += writes.dematerialise(.subjects) }
     let carriedMayChange = !Set(columns).isDisjoint(with: subject.carried)
