@@ -14,13 +14,14 @@ struct API: Sendable {
   let reader: Reader
   let metrics: Metrics
   let mapping: DHIS2Mapping?
-  private let copies = Copies<Response> { $0.body.contentLength ?? 0 }
+  private let copies: Copies<Response>
 
   init(gate: Gate, reader: Reader, metrics: Metrics, mapping: DHIS2Mapping?) {
     self.gate = gate
     self.reader = reader
     self.metrics = metrics
     self.mapping = mapping
+    copies = Copies(reader.history) { $0.body.contentLength ?? 0 }
   }
 
   /// Reports whose figures a service may have counted; the others read rows that its role does not see.
@@ -153,14 +154,14 @@ struct API: Sendable {
     }
     return try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
       // In one snapshot: the tag of an edition is never that of another's figures.
-      let (moment, made) = try await reader.dated(visitor.secret) { tx in
+      let (facilities, made) = try await reader.counted(visitor.secret) { tx in
         (try await report.make(question, in: tx), try await Calendar(tx))
       }
       var response = try format.response(made.0, mapping)
       if let tag = mark(made.1) {
         for field in Self.kept(tag) { response.headers[field.name] = field.value }
       }
-      return (moment, response)
+      return (facilities, response)
     }
   }
 

@@ -3,12 +3,15 @@ import Hummingbird
 import Hypertension
 import Synchronization
 
-/// What was made of what the database showed, for whoever asks the same while it shows the same: never stale, and made once
-/// for all who ask at a time.
+/// What was made of what the database showed, for whoever asks the same while what it rests on is the same: never stale, and made
+/// once for all who ask at a time.
 final class Copies<Value: Sendable>: Sendable {
-  typealias Dated = (moment: Moment?, value: Value)
+  /// What was made, and of which facilities' patients; nil of what is not to be kept.
+  typealias Made = (facilities: AffectedFacilities?, value: Value)
+  typealias Look = ChangeHistory.Look
 
   private let state = Mutex(State())
+  private let history: ChangeHistory
   private let size: @Sendable (Value) -> Int
 
   /// All of them together, in bytes.
@@ -21,24 +24,29 @@ final class Copies<Value: Sendable>: Sendable {
   }
 
   private struct Copy {
-    let moment: Moment
+    /// What it holds at: it was made after this look, and what it rests on was the same at it.
+    var look: Look
+    let facilities: AffectedFacilities
     let value: Value
     let size: Int
   }
 
   /// Of each question one is made at a time, however many ask.
   private struct Making {
-    /// When it was asked for; nil of one that waited for the one before.
-    let moment: Moment?
+    /// The last of those at which it was asked for before it was begun.
+    var look: Look
     let task: Task<Value, any Error>
     /// Begun when this one is done.
-    var next: Task<Value, any Error>?
+    var next: (look: Look, task: Task<Value, any Error>)?
   }
 
   /// - Parameters:
   ///   - most: bytes of all of them together. One that would take a quarter of it is not kept.
   ///   - size: of a value, in bytes.
-  init(most: Int = 64 << 20, size: @escaping @Sendable (Value) -> Int) {
+  init(
+    _ history: ChangeHistory, most: Int = 64 << 20, size: @escaping @Sendable (Value) -> Int
+  ) {
+    self.history = history
     self.most = most
     self.size = size
   }
@@ -46,14 +54,14 @@ final class Copies<Value: Sendable>: Sendable {
   /// What is kept, in bytes.
   var keptSize: Int { state.withLock { $0.size } }
 
-  /// The copy of that moment; without one what `make` makes.
+  /// The copy that holds now; without one what `make` makes.
   /// - Parameter moment: what the database is now; nil where that is not known.
   func value(
     of question: CopyQuestion, at moment: Moment?,
-    _ make: @escaping @Sendable () async throws -> Dated
+    _ make: @escaping @Sendable () async throws -> Made
   ) async throws -> Value {
-    guard let moment else { return try await make().value }
-    switch step(question, moment, make) {
+    guard let look = try await history.look(at: moment) else { return try await make().value }
+    switch step(question, look, make) {
     case .found(let value): return value
     case .makes(let task): return try await task.value
     case .waits(let task):
@@ -70,55 +78,72 @@ final class Copies<Value: Sendable>: Sendable {
   }
 
   private func step(
-    _ question: CopyQuestion, _ moment: Moment,
-    _ make: @escaping @Sendable () async throws -> Dated
+    _ question: CopyQuestion, _ look: Look,
+    _ make: @escaping @Sendable () async throws -> Made
   ) -> Step {
     state.withLock { state in
-      if let copy = state.copies[question], copy.moment == moment { return .found(copy.value) }
+      if let value = holding(question, look, &state) { return .found(value) }
       guard let making = state.making[question] else {
         let task = task(question, after: nil, make)
-        state.making[question] = Making(moment: moment, task: task)
+        state.making[question] = Making(look: look, task: task)
         return .makes(task)
       }
-      if making.moment == moment { return .waits(making.task) }
+      if making.look >= look { return .waits(making.task) }
       // What is being made is of before this question. The next is begun when it is done, for all who have asked by then.
-      if let next = making.next { return .waits(next) }
-      let task = task(question, after: making.task, make)
-      state.making[question]?.next = task
-      return .makes(task)
+      let task = making.next?.task ?? task(question, after: making.task, make)
+      state.making[question]?.next = (max(look, making.next?.look ?? look), task)
+      return making.next == nil ? .makes(task) : .waits(task)
     }
+  }
+
+  /// The copy, if it holds at a look.
+  private func holding(_ question: CopyQuestion, _ look: Look, _ state: inout State) -> Value? {
+    guard let copy = state.copies[question],
+      history.isSame(copy.facilities, from: copy.look, to: look)
+    else { return nil }
+    state.copies[question]?.look = max(copy.look, look)
+    return copy.value
   }
 
   private func task(
     _ question: CopyQuestion, after previous: Task<Value, any Error>?,
-    _ make: @escaping @Sendable () async throws -> Dated
+    _ make: @escaping @Sendable () async throws -> Made
   ) -> Task<Value, any Error> {
     Task {
       _ = await previous?.result
       defer { self.end(question) }
+      let (look, found) = self.state.withLock { state in
+        let look = state.making[question]?.look ?? 0
+        return (look, self.holding(question, look, &state))
+      }
+      // Of what has changed meanwhile the one before may have had all.
+      if let found { return found }
       let made = try await make()
-      self.keep(made, question)
+      self.keep(made, question, at: look)
       return made.value
     }
   }
 
   private func end(_ question: CopyQuestion) {
     state.withLock { state in
-      // Of which moment the next will be nobody knows yet.
-      state.making[question] = state.making[question]?.next.map { Making(moment: nil, task: $0) }
+      state.making[question] = state.making[question]?.next.map {
+        Making(look: $0.look, task: $0.task)
+      }
     }
   }
 
-  private func keep(_ made: Dated, _ question: CopyQuestion) {
-    // It may have been made of a later moment than the one that it was asked at.
-    guard let moment = made.moment else { return }
+  private func keep(_ made: Made, _ question: CopyQuestion, at look: Look) {
+    guard let facilities = made.facilities else { return }
     let copy = Copy(
-      moment: moment, value: made.value, size: size(made.value) + question.address.utf8.count)
+      look: look, facilities: facilities, value: made.value,
+      size: size(made.value) + question.address.utf8.count)
     guard copy.size < most / 4 else { return }
     state.withLock { state in
       if state.size + copy.size > most {
-        // Those of earlier moments are shown to nobody any more.
-        state.copies = state.copies.filter { $0.value.moment == moment }
+        // Those that nobody can be shown any more.
+        state.copies = state.copies.filter {
+          history.isSame($0.value.facilities, from: $0.value.look, to: look)
+        }
         state.size = state.copies.values.reduce(0) { $0 + $1.size }
       }
       if state.size + copy.size > most {

@@ -53,8 +53,10 @@ public struct Dashboard: Sendable {
       },
       logger: logger)
     var configuration = ServiceGroupConfiguration(
-      services: [.init(service: application)], gracefulShutdownSignals: [.sigterm, .sigint],
-      logger: logger)
+      services: [
+        .init(service: application), .init(service: Forgetting(pool: pool, logger: logger)),
+      ],
+      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
     configuration.maximumGracefulShutdownDuration = settings.drainLimit
     do {
       try await ServiceGroup(configuration: configuration).run()
@@ -150,7 +152,7 @@ public struct Dashboard: Sendable {
     to router: Router<DashboardContext>, _ gate: Gate, _ reader: Reader, _ metrics: Metrics
   ) {
     let formats = ServedFormat.offered(hasMapping: settings.mapping != nil)
-    let copies = Copies<Page> { $0.body.text.utf8.count }
+    let copies = Copies<Page>(reader.history) { $0.body.text.utf8.count }
     router.get("/") { request, _ -> Response in
       let visitor = try await gate.admit(request)
       let asking = try Asking(

@@ -7,22 +7,26 @@ import RollupStore
 /// Reads for whoever holds a token: the database is shown the token in each transaction, and decides.
 struct Reader: Sendable {
   let pool: Pool
-  private let memory = PublishedMemory()
+  let history: ChangeHistory
+  private let memory = ReadingMemory()
 
-  init(pool: Pool) { self.pool = pool }
+  init(pool: Pool) {
+    self.pool = pool
+    history = ChangeHistory(pool)
+  }
 
   /// Executes `body` in one snapshot with the token in force. A connection that turns out to be lost is replaced once.
   /// - Throws: ``PostgresError`` with SQLSTATE 28000 for a token that does not hold.
   func read<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
   ) async throws -> Value {
-    try await dated(secret, body).value
+    try await counted(secret, body).value
   }
 
-  /// As ``read(_:_:)``, with what the database was.
-  func dated<Value>(
+  /// As ``read(_:_:)``, with the facilities whose patients were counted.
+  func counted<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
-  ) async throws -> (moment: Moment?, value: Value) {
+  ) async throws -> (facilities: AffectedFacilities, value: Value) {
     do {
       return try await transaction(secret, body)
     } catch let error as PostgresError where error.kind == .connectionLost {
@@ -33,11 +37,13 @@ struct Reader: Sendable {
 
   private func transaction<Value>(
     _ secret: String, _ body: (borrowing Transaction) async throws -> Value
-  ) async throws -> (moment: Moment?, value: Value) {
+  ) async throws -> (facilities: AffectedFacilities, value: Value) {
     try await pool.transaction(.repeatableRead, readOnly: true) { tx in
       let (scope, moment) = try await ServedReading.enter(secret, tx)
-      return try await ServedReading.$current.withValue(ServedReading(memory, of: scope)) {
-        (moment, try await body(tx))
+      let reading = ServedReading(memory, of: scope, at: moment)
+      return try await ServedReading.$current.withValue(reading) {
+        let value = try await body(tx)
+        return (reading.counted, value)
       }
     }
   }

@@ -38,14 +38,16 @@ struct RegionPage: Sendable {
     let facility: Site?
   }
 
-  func make(_ reader: Reader) async throws -> (moment: Moment?, value: Page) {
-    let (moment, content) = try await reader.dated(visitor.secret) { tx in try await read(tx) }
+  func make(_ reader: Reader) async throws -> (facilities: AffectedFacilities?, value: Page) {
+    let (facilities, content) = try await reader.counted(visitor.secret) { tx in
+      try await read(tx)
+    }
     var shown = self
     // Another period may have been picked, which does not have the edition.
     if case .edition = view, content.calendar.edition(of: content.period, view) == nil {
       shown.view = .published
     }
-    return (moment, shown.page(content))
+    return (facilities, shown.page(content))
   }
 
   private func page(_ content: Content) -> Page {

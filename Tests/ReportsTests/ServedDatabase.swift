@@ -13,8 +13,8 @@ struct ServedDatabase: Sendable {
   let owner: TestDatabase
   /// The service's connections.
   let pool: Pool
-  /// What the service has read of editions.
-  var memory = PublishedMemory()
+  /// What the service has read.
+  var memory = ReadingMemory()
 
   static func with<T: Sendable>(
     _ database: TestDatabase, _ body: (ServedDatabase) async throws -> T
@@ -65,9 +65,9 @@ struct ServedDatabase: Sendable {
     _ report: Report, _ question: ReportQuestion, _ secret: String, list: Int64? = nil
   ) async throws -> ReportTable {
     try await pool.transaction(.repeatableRead, readOnly: list == nil) { tx in
-      let (scope, _) = try await ServedReading.enter(secret, tx)
+      let (scope, moment) = try await ServedReading.enter(secret, tx)
       let reading =
-        list.map { ServedReading(list: $0) } ?? ServedReading(memory, of: scope)
+        list.map { ServedReading(list: $0) } ?? ServedReading(memory, of: scope, at: moment)
       return try await ServedReading.$current.withValue(reading) {
         try await report.make(question, in: tx)
       }

@@ -28,10 +28,30 @@ public struct CareFiguresQuery: Hashable, Sendable {
   /// Figures by facility; nil is "no facility".
   public func run(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
     // A page shows the same counts in a table and at the end of its trend.
-    try await ServedReading.once(self) { try await counted(tx) }
+    try await ServedReading.once(self) {
+      guard let served = ServedReading.current else { return try await count(tx) }
+      return try await served.figures(self, tx)
+    }
   }
 
-  private func counted(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
+  /// Those of the places of notes that are counted here.
+  /// - Returns: nil where they cannot be counted apart: patients without a facility, or most of all there are.
+  func among(_ places: [String]) -> [UUID]? {
+    guard let facilities else {
+      let ids = places.compactMap { UUID(uuidString: $0) }
+      return ids.count == places.count && ids.count < 100 ? ids : nil
+    }
+    let changed = Set(places.compactMap { UUID(uuidString: $0) })
+    let again = facilities.filter(changed.contains)
+    return again.count * 2 > facilities.count && facilities.count > 1 ? nil : again
+  }
+
+  /// The same of fewer facilities.
+  func of(_ facilities: [UUID]) -> CareFiguresQuery {
+    CareFiguresQuery(evaluation, limits: limits, facilities: facilities, closed: closed)
+  }
+
+  func count(_ tx: borrowing Transaction) async throws -> [UUID?: CareFigures] {
     var figures: [UUID?: CareFigures] = [:]
     for row in try await rows(tx) {
       let facility = try row.decode(0, as: UUID?.self)
@@ -46,7 +66,7 @@ public struct CareFiguresQuery: Hashable, Sendable {
 
   private func rows(_ tx: borrowing Transaction) async throws -> Rows {
     guard ServedReading.current == nil else {
-      return try await ServedReading.figures(self, counts: CareFigures.counts.count, tx)
+      return try await ServedReading.rows(of: self, counts: CareFigures.counts.count, tx)
     }
     return try await tx.query(query)
   }

@@ -21,13 +21,14 @@ public struct ServedReading: Sendable {
 
   /// The number of the list that was announced; nil to read figures.
   let list: Int64?
-  /// Published figures that were read before, of whoever sees what the token in force sees; nil to read them anew.
-  private let memory: (figures: PublishedMemory, scope: AccessToken.Scope)?
+  /// What was read before, of whoever sees what the token in force sees; nil to read it anew.
+  private let memory: (figures: ReadingMemory, scope: AccessToken.Scope, moment: Moment?)?
   private let snapshot = Snapshot()
 
   /// What has been read in the snapshot.
   private final class Snapshot: Sendable {
     let values = Mutex<[AnyKey: any Sendable]>([:])
+    let counted = Mutex(AffectedFacilities.none)
   }
 
   private struct AnyKey: Hashable, @unchecked Sendable {
@@ -44,10 +45,14 @@ public struct ServedReading: Sendable {
   /// - Parameters:
   ///   - memory: of the database that is read.
   ///   - scope: of the token in force, as the database said when it was put in force (``enter(_:_:)``).
-  public init(_ memory: PublishedMemory, of scope: AccessToken.Scope) {
+  ///   - moment: the snapshot's.
+  public init(_ memory: ReadingMemory, of scope: AccessToken.Scope, at moment: Moment?) {
     list = nil
-    self.memory = (memory, scope)
+    self.memory = (memory, scope, moment)
   }
+
+  /// The facilities whose patients were counted: what was read rests on them, besides what nobody changes without a note.
+  public var counted: AffectedFacilities { snapshot.counted.withLock { $0 } }
 
   /// Puts a token in force until the transaction ends.
   /// - Returns: what the token opens, and what the database is.
@@ -73,7 +78,10 @@ public struct ServedReading: Sendable {
   ) async rethrows -> Value {
     guard let values = current?.snapshot else { return try await read() }
     let known = AnyKey(key: AnyHashable(key))
-    if let value = values.values.withLock({ $0[known] }) as? Value { return value }
+    // In two steps: nothing at all could be taken for a value that is none.
+    if let found = values.values.withLock({ $0[known] }), let value = found as? Value {
+      return value
+    }
     let value = try await read()
     values.values.withLock { $0[known] = value }
     return value
@@ -87,10 +95,10 @@ public struct ServedReading: Sendable {
   func rows(of published: PublishedFigures, _ tx: borrowing Transaction) async throws
     -> [PublishedFigures.Row]
   {
-    guard let (figures, scope) = memory,
+    guard let (figures, scope, _) = memory,
       let record = try await Self.editions(tx).first(where: { $0.edition == published.edition })
     else { return try await published.read(tx) }
-    let all = try await figures.rows(of: record, scope) {
+    let all = try await figures.published.rows(of: record, scope) {
       let whole = PublishedFigures(published.edition, state: nil, district: nil)
       return PublishedRows(try await whole.read(tx))
     }
@@ -146,10 +154,47 @@ public struct ListAnnouncement: Hashable, Sendable {
 }
 
 extension ServedReading {
+  /// Figures by facility: those that have been counted before, but for the facilities whose patients have changed since.
+  func figures(_ query: CareFiguresQuery, _ tx: borrowing Transaction) async throws
+    -> [UUID?: CareFigures]
+  {
+    snapshot.counted.withLock { $0.formUnion(AffectedFacilities(query.facilities)) }
+    guard let (memory, scope, moment) = memory, let moment else { return try await query.count(tx) }
+    let key = CountedMemory.Key(scope: scope, query: query)
+    var figures: [UUID?: CareFigures]
+    if let kept = memory.counted.kept(key), kept.moment.circumstances == moment.circumstances,
+      let changed = try await Self.changes(since: kept.moment, tx),
+      let again = query.among(changed)
+    {
+      figures = kept.figures
+      memory.counted.noteUse()
+      if !again.isEmpty {
+        for facility in again { figures[facility] = nil }
+        figures.merge(try await query.of(again).count(tx)) { $1 }
+      }
+    } else {
+      figures = try await query.count(tx)
+    }
+    memory.counted.keep(figures, key, at: moment)
+    return figures
+  }
+
+  /// The facilities whose patients have changed since a moment, as the transaction's snapshot sees them.
+  /// - Returns: nil where anything may have changed.
+  private static func changes(since moment: Moment, _ tx: borrowing Transaction) async throws
+    -> [String]?
+  {
+    struct Since: Hashable { let moment: Moment }
+    return try await once(Since(moment: moment)) {
+      try await tx.prepared("SELECT rollup.changes_since(\(moment.snapshot)::pg_snapshot)")
+        .only([String]?.self)
+    }
+  }
+
   /// Figures by facility.
   /// - Parameter counts: how many follow the facility.
-  static func figures(
-    _ query: CareFiguresQuery, counts: Int, _ tx: borrowing Transaction
+  static func rows(
+    of query: CareFiguresQuery, counts: Int, _ tx: borrowing Transaction
   ) async throws -> Rows {
     let columns = (1...counts).map { "c\($0) bigint" }
     let evaluation = query.evaluation
