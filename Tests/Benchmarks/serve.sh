@@ -9,7 +9,7 @@
 #                      the quarters that are closed; pages are of the last of them and of the open one after it
 #   CLIENTS=50         of wrk
 #   SECONDS_EACH=5     how long each series lasts
-#   WRITES=10          readings a second that are written beside the second series
+#   WRITES=10          readings a second that are written beside the second series, by the library's statement
 #   MINUTES=0          of load by four clients on all pages at the end, with the memory each minute
 #   BENCH_HOME=…       where the server's files go, and stay; a database that is there is used again
 set -eu
@@ -93,9 +93,9 @@ ask() {
   PATHS="$work/paths-$1" TOKEN=$token quietly wrk -t $threads -c "$2" -d "$3" --timeout 30 -s "$work/ask.lua" "$address" |
     sed -n 's/^of wrk: //p'
 }
-# once KIND: every page of the kind once, eight at a time, after a commit that makes all of them anew.
+# once KIND: every page of the kind once, eight at a time, after a note that anything may have changed.
 once() {
-  psql -c 'SELECT pg_current_xact_id()' >>"$work/said"
+  psql -c 'INSERT INTO rollup.changes_of_everything DEFAULT VALUES'
   begun=$(date +%s%N)
   sed "s|.*|url = \"$address&\"\noutput = \"$work/page\"|" "$work/paths-$1" |
     quietly curl -fsS --no-progress-meter --parallel --parallel-max 8 -H "Authorization: Bearer $token" -K - || true
@@ -151,11 +151,10 @@ by_pgbench() {
 
 # --- Pages ------------------------------------------------------------------------------------------------------------
 
+. "$(dirname "$0")/readings.sh"
 writer=
 write() {
-  echo "INSERT INTO blood_pressures (patient_id, id, recorded_at, facility_id, systolic, diastolic)
-    SELECT id, gen_random_uuid(), '2024-05-01', assigned_facility_id, 131, 131 FROM patients LIMIT 1;" >"$work/write.sql"
-  "$programs/pgbench" -n -c 1 -R "$writes" -T 100000 -f "$work/write.sql" "$url" >"$work/writer" 2>&1 &
+  "$programs/pgbench" -n -c 1 -M prepared -R "$writes" -T 100000 -f "$work/library.sql" "$url" >"$work/writer" 2>&1 &
   writer=$!
 }
 rest() { kill $writer 2>/dev/null || true; wait $writer 2>/dev/null || true; }
@@ -168,15 +167,14 @@ echo "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 for kind in ${KINDS:-overview-closed overview-open state-closed state-open district-closed district-open block-closed facility-closed facility-open csv-closed csv-open recall login}; do
   sql='– – –'
   [ "$kind" = login ] || sql=$(by_pgbench "$kind")
-  write
-  one=$(ask "$kind" 1 "$seconds")
-  written=$(ask "$kind" "$clients" "$seconds")
-  rest
   first=$(once "$kind")
   many=$(ask "$kind" "$clients" "$seconds")
+  write
+  written=$(ask "$kind" "$clients" "$seconds")
+  one=$(ask "$kind" 1 "$seconds")
+  rest
   echo "| $kind | $first | $(cells "$many") | $(cells "$written") | $(cells "$one") | $(cells "$sql") |"
 done
-psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = (131, 131)'
 echo
 echo "Resident memory of the service: $before MB before, $(memory) MB after."
 
@@ -192,5 +190,4 @@ if [ "$minutes" -gt 0 ]; then
     echo "| $minute | $(cells "$(ask all 4 60)") | $(memory) |"
   done
   rest
-  psql -c 'DELETE FROM blood_pressures WHERE (systolic, diastolic) = (131, 131)'
 fi
