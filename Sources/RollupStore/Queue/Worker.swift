@@ -310,8 +310,9 @@ public struct Worker: Sendable {
     let done = shift.takeDone()
     guard !done.isEmpty else { return }
     do {
+      let setting = done.count > 20 ? Jobs.manyAtOnce : []
       try await jobs.pool.transaction(.readCommitted, retrying: .standard) { tx in
-        _ = try await tx.prepared(Jobs.completion(done, name))
+        _ = try await tx.commit(after: setting + [Jobs.completion(done, name)])
       }
     } catch {
       shift.putBackDone(done)
