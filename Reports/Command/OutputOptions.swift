@@ -11,7 +11,10 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "Write to this file instead of standard output.")
   var output: String?
 
-  @Flag(help: "Leave text in CSV as it is that a spreadsheet would take for a formula.")
+  @Flag(
+    help:
+      "CSV for programs: text is left as it is that a spreadsheet would take for a formula, and there is no byte order mark."
+  )
   var raw = false
 
   @Option(

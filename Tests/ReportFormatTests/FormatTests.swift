@@ -10,9 +10,20 @@ struct FormatTests {
     let table = example(name: "=1+1, \"x\"")
     #expect(
       try text(CSVFormat(), table)
-        == "facility,registered,controlled,controlled_rate\r\n,12345,50,51.2\r\n"
+        == "\u{FEFF}facility,registered,controlled,controlled_rate\r\n,12345,50,51.2\r\n"
         + "\"'=1+1, \"\"x\"\"\",12345,50,50.0\r\nਬਠਿੰਡਾ,0,0,\r\n")
     #expect(try text(CSVFormat(raw: true), table).contains("\r\n\"=1+1, \"\"x\"\"\",12345"))
+  }
+
+  @Test("CSV has a byte order mark only where a spreadsheet needs it, and never for programs")
+  func mark() throws {
+    let table = example()
+    #expect(try text(CSVFormat(), table).hasPrefix("\u{FEFF}facility"))
+    #expect(try text(CSVFormat(raw: true), table).hasPrefix("facility"))
+    let plain = ReportTable(
+      name: table.name, title: table.title, facts: [], columns: table.columns, sections: [],
+      rows: Array(table.rows.prefix(2)))
+    #expect(try text(CSVFormat(), plain).hasPrefix("facility"))
   }
 
   @Test("a rate below zero keeps its sign in front")
