@@ -6,8 +6,8 @@ public struct CSVFormat: Format {
   private let isForSpreadsheets: Bool
 
   /// - Parameter raw: for programs. Otherwise text that a spreadsheet would take for a formula begins with `'`, and a file with
-  ///   letters beyond ASCII, in its first 500 rows, with a byte order mark: without it spreadsheets take UTF-8 for the letters of
-  ///   Western Europe.
+  ///   letters beyond ASCII, in its first 500 rows, with a byte order mark: without it Excel takes UTF-8 for the letters of Western
+  ///   Europe (Microsoft Support, "Opening CSV UTF-8 files correctly in Excel").
   public init(raw: Bool = false) {
     writer = CSVWriter(raw: raw)
     isForSpreadsheets = !raw
