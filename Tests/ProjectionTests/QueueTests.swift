@@ -68,8 +68,9 @@ import Testing
       await pool.close()
       try await Task.sleep(for: .milliseconds(200))
       let after = try await read()
-      // Entries of jobs that were just taken are passed over: at most 1440 in all, of 70,000 jobs to be read without the index.
-      #expect(320...2000 ~= after - before, "\(after - before) to take 320")
+      // Entries of jobs that were just taken are passed over: at most 1440 in all, of 70,000 jobs to be read without the index. The
+      // sessions before may tell of the 2,000 that they have updated only now.
+      #expect(320...4000 ~= after - before, "\(after - before) to take 320")
     }
   }
 
