@@ -83,7 +83,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
         (
           "\(name): after any of these, where a period is closed",
           [
-            rollup.settle(.subjects), rollup.dropSame(.subjects),
+            rollup.settle(.subjects),
             ledger.enter(.edit, input.source, before: .given),
           ]
         ),

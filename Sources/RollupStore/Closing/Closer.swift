@@ -188,6 +188,7 @@ public struct Closer: Sendable {
       if !despiteBackfill { try await checkFilled(period, in: tx) }
       let edition = Edition(period, before.count + 1)
       try await prepare(in: tx)
+      if !despiteBackfill { try await checkRows(of: period, isClosed: reason != nil, in: tx) }
       let since = try await tx.query(
         "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text"
       ).only(String.self)
