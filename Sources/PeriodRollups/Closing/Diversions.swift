@@ -35,6 +35,9 @@ public struct Diversions: Sendable {
       ])
   }
 
+  /// What makes it all.
+  var create: [Statement] { shape.create + makeEntering }
+
   /// Makes the function that enters them, and the trigger that calls it when the transaction commits.
   var makeEntering: [Statement] {
     [
