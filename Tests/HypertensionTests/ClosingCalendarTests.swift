@@ -93,9 +93,12 @@ import Testing
 
   /// A deployment that closed before there was a decision: its first closed period is the decision.
   @Test func whatWasClosedBeforeDecides() async throws {
-    try await TestDatabase.migrated(size: 4) { _, store in
+    try await TestDatabase.migrated(size: 4) { database, store in
       let closer = closer(store)
       try await closer.close("2024-05".period)
+      #expect(
+        try await database.pool.transaction { try await RollupStore.firstPeriod(in: $0) }
+          == "2024-05".period)
       let schedule = try await closer.schedule()
       #expect(schedule.first == .firstClosed("2024-05".period))
       #expect(schedule.due(through: "2024Q3".period).first == "2024-06".period)

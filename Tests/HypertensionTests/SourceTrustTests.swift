@@ -48,6 +48,17 @@ import Testing
       CREATE POLICY mine ON blood_pressures USING (public.spy(1));
       """, "which reading blood_pressures may run"
     ),
+    (
+      // Planning computes what an index says of constants.
+      """
+      CREATE FUNCTION public.constant(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $constant$
+      BEGIN PERFORM public.spy($1); RETURN $1; END
+      $constant$;
+      ALTER FUNCTION public.constant(integer) OWNER TO rollup_writer;
+      CREATE INDEX spying ON blood_pressures ((systolic + public.constant(1)));
+      """,
+      "the function constant(integer), which reading blood_pressures may run, belongs to rollup_writer"
+    ),
   ])
   func aSourceThatRunsAStrangersCodeIsNotRead(change: String, words: String) async throws {
     try await TestDatabase.migrated(size: 4) { database, store in

@@ -85,6 +85,17 @@ extension Closer {
 }
 
 extension RollupStore {
+  /// The first period whose figures are published: the one decided, else the first that is closed; nil before either. What
+  /// is offered to readers begins with it.
+  public static func firstPeriod(in tx: borrowing Transaction) async throws -> Period? {
+    try await tx.query(
+      """
+      SELECT coalesce(
+        (SELECT first_period FROM rollup.deployment), (SELECT min(period_start) FROM rollup.editions))
+      """
+    ).only(CalendarDay?.self).map { Period(beginning: CalendarDate($0)) }
+  }
+
   /// How much the rollups have of each month, from the rollups alone.
   /// - Parameters:
   ///   - from: nil for the first there is.
