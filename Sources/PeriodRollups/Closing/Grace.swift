@@ -95,7 +95,7 @@ extension Closing.Refusal: CustomStringConvertible {
     case .alreadyClosed(let period, let edition):
       "\(period) is closed (edition \(edition)). 'rollup restate' makes a new edition, with a reason."
     case .open(let period):
-      "\(period) is open: it has no edition yet. 'rollup close' closes it."
+      "\(period) is open: it has no edition yet. When it is over, and its grace, 'rollup close' closes it."
     case .noSuchEdition(let period, let edition, let last):
       "\(period) has no edition \(edition); its last is \(last)."
     case .noReason(let period):

@@ -195,7 +195,8 @@ public struct Closer: Sendable {
 
   private func prepare(_ period: Period, in tx: borrowing Transaction) async throws {
     try await checkBegun(period, in: tx)
-    try await SourceTrust(store.catalog, besides: publication.reads).check(in: tx)
+    try await SourceTrust(store.catalog, besides: publication.reads)
+      .check(in: tx, holding: publication.reads)
     _ = try await tx.pipeline([
       "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off",
       store.query(Doing.change.statement),

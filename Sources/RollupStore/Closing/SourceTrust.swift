@@ -15,23 +15,25 @@ public struct SourceTrust: Sendable {
     relations = [catalog.subject.table] + catalog.sources.map(\.table) + others
   }
 
-  /// In a transaction: what it allows stays so until the transaction ends, because the relations are held.
+  /// In a transaction.
+  /// - Parameter held: what is read in the transaction whatever else is, and stays as it is until the transaction ends. Of other
+  ///   tables no lock is taken: an ALTER TABLE would wait for it, and every writer for that.
   /// - Throws: ``Closing/Refusal/untrustedSources(_:)``.
-  func check(in tx: borrowing Transaction) async throws {
+  func check(in tx: borrowing Transaction, holding held: [TableName] = []) async throws {
     guard try await tx.query(Self.hasRights).only(Bool.self) else { return }
-    let names = relations.map(\.description)
-    let found = try await tx.query(
+    let lockable = try await tx.query(
       """
       SELECT c.oid::regclass::text
-      FROM unnest(\(names)) AS name
+      FROM unnest(\(held.map(\.description))) AS name
       JOIN pg_class AS c ON c.oid = to_regclass(name)
       WHERE c.relkind IN ('r', 'p', 'v')
       """
     ).map { try $0.decode(String.self) }
-    if !found.isEmpty {
+    if !lockable.isEmpty {
       // The server's own spelling of names.
-      try await tx.script("LOCK TABLE \(found.joined(separator: ", ")) IN ACCESS SHARE MODE")
+      try await tx.script("LOCK TABLE \(lockable.joined(separator: ", ")) IN ACCESS SHARE MODE")
     }
+    let names = relations.map(\.description)
     try Self.refuse(try await tx.query(Self.findings(names)))
   }
 
