@@ -27,6 +27,7 @@ year=$(date +%Y)
 last=$((year - 1))
 "$bin/rollup" sample-data --patients 5000 --seed 1 --from $((year - 2))-01 --to "$(date +%Y-%m)" >&2
 "$bin/rollup-backfill" --from $((year - 2))-01 --to "$(date +%Y-%m)" >&2
+"$bin/rollup" migrate --first-period $((year - 2))Q4 >&2
 for quarter in $((year - 2))Q4 ${last}Q1 ${last}Q2 ${last}Q3; do "$bin/rollup" close --quarter "$quarter" >&2; done
 token=$("$bin/rollup" token create --name 'Dr Kaur' --all --lists 2>/dev/null)
 

@@ -95,6 +95,7 @@ struct BackfillCommand: Command {
     let name = Worker.newName()
     let pool = try await database.pool(size: workers * 2 + 3, as: name)
     let store = try await RollupStore(pool, Rollups.catalog)
+    try await SourceTrust(store.catalog).check(pool)
     try await run(store, as: name)
     await pool.close()
   }

@@ -105,6 +105,7 @@ struct ReportSubcommand<Definition: ReportDefinition>: Command {
     let question = try question()
     let format = try output.makeFormat()
     let pool = try await database.pool(size: 1)
+    try await checkBegun(question, pool)
     let table: ReportTable
     do {
       table = try await report.make(question, pool)

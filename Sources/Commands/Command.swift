@@ -55,7 +55,8 @@ public struct Failure: Error, Sendable {
     case let error as UnknownRegion: self = .usage(error.description)
     case let error as DeploymentError: self = .init(error)
     case let error as SchemaPlan.Refusal: self = .usage(error.description)
-    case let error as Closing.Refusal: self = Failure(code: 77, error.description)
+    case let error as Closing.Refusal:
+      self = Failure(code: error.isUsage ? 64 : 77, error.description)
     case let error as PostgresError: self = .init(error, database: database)
     case let error as CocoaError:
       self = .data(error.localizedDescription)

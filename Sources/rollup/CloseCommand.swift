@@ -2,6 +2,7 @@ import ArgumentParser
 import Commands
 import Hypertension
 import PeriodRollups
+import Postgres
 import RollupStore
 
 /// `rollup close`.
@@ -11,7 +12,10 @@ struct CloseCommand: Command {
     abstract: "Close periods: their figures are published and never change again.",
     discussion: """
       For example: rollup close --quarter 2024Q2, or from cron every night: rollup close --due. A period can be closed \
-      when its grace is over (set with 'rollup migrate'); late data goes to the ledger from then on ('rollup late').
+      when its grace is over (set with 'rollup migrate'); late data goes to the ledger from then on ('rollup late'). \
+      Nothing is closed before the first period, which is decided once: rollup close --first-period 2024Q1 --through 2024Q4. \
+      --due refuses, and closes nothing, when more is due than a run is expected to close, or when a period looks as if its \
+      data were missing.
       """)
 
   @OptionGroup var database: DatabaseOptions
@@ -22,6 +26,30 @@ struct CloseCommand: Command {
 
   @Flag(help: "Close although a backfill of the period is not finished.")
   var despiteBackfill = false
+
+  @Option(
+    help:
+      "Decides from which month or quarter on figures are published, such as 2024-01 or 2024Q1; nothing before it is closed.",
+    transform: Period.parseFirst)
+  var firstPeriod: Period?
+
+  @Option(
+    help:
+      "With --due or --through: close nothing when more periods than this are due. Default with --due: \(ClosingSchedule.usualAtMost), three months and their quarter."
+  )
+  var atMost: Int?
+
+  @Flag(
+    help:
+      "Close although more is due than expected, or although nothing, or hardly anything, is recorded of a period."
+  )
+  var yes = false
+
+  @Flag(
+    help:
+      "Close nothing; print which periods would be closed, with their patients and figures, as CSV."
+  )
+  var dryRun = false
 
   @Option(help: "How many periods are computed at a time.")
   var workers = 2
@@ -35,6 +63,12 @@ struct CloseCommand: Command {
     guard (1...64).contains(workers) else {
       throw ValidationError("--workers must be between 1 and 64")
     }
+    if let atMost, atMost < 1 || !(which.due || which.through != nil) {
+      throw ValidationError("--at-most is a number from 1 on, with --due or --through")
+    }
+    if which.list, firstPeriod != nil || dryRun || yes {
+      throw ValidationError("--list closes and decides nothing; it goes alone")
+    }
   }
 
   func execute() async throws {
@@ -43,48 +77,107 @@ struct CloseCommand: Command {
     let closer = try await Closer(store, author: author)
     if which.list {
       try await list(closer, store)
-    } else if let period = which.period {
-      if early { try await sayWhatIsCutOff(period, closer) }
-      try Terminal.say(
-        closed: try await closer.close(period, early: early, despiteBackfill: despiteBackfill))
     } else {
-      try await closeAll(closer)
+      try await close(closer, pool)
     }
     await pool.close()
   }
 
-  private func sayWhatIsCutOff(_ period: Period, _ closer: Closer) async throws {
-    let (today, grace) = try await closer.calendar()
-    let days = grace.closes(period).daysSince1970 - today.daysSince1970
-    guard period.end <= today, days > 0 else { return }
+  private func close(_ closer: Closer, _ pool: Pool) async throws {
+    let schedule = try await decided(closer, pool)
+    if let period = which.period {
+      try Closing.check(period, on: schedule.today, grace: schedule.grace, early: early)
+    }
+    try schedule.check(which.period)
+    let periods =
+      which.period.map { [$0] } ?? schedule.due(through: which.through, early: early)
+    if periods.isEmpty { Terminal.say("no period is due") }
+    guard !dryRun else { return try await preview(periods, schedule, closer, pool) }
+    try await checkExpected(periods, schedule, closer)
+    if let period = which.period {
+      if early { sayWhatIsCutOff(period, schedule) }
+      try Terminal.say(
+        closed: try await closer.close(period, early: early, despiteBackfill: despiteBackfill))
+    } else {
+      try await close(periods, closer)
+    }
+  }
+
+  /// With the first period that is asked for, which is put on record unless this is a dry run.
+  private func decided(_ closer: Closer, _ pool: Pool) async throws -> ClosingSchedule {
+    guard let firstPeriod else { return try await closer.schedule() }
+    guard dryRun else {
+      try await Deployment.set(firstPeriod: firstPeriod, on: pool)
+      Terminal.say("the first period is \(firstPeriod): nothing before it is published")
+      return try await closer.schedule()
+    }
+    var schedule = try await closer.schedule()
+    schedule.first = .decided(firstPeriod)
+    return schedule
+  }
+
+  /// Most periods that are closed unasked; nil where they were named.
+  private var most: Int? { atMost ?? (which.due ? ClosingSchedule.usualAtMost : nil) }
+
+  private func checkExpected(
+    _ periods: [Period], _ schedule: ClosingSchedule, _ closer: Closer
+  ) async throws {
+    if yes { return }
+    try await closer.checkExpected(
+      periods, schedule, atMost: most, despiteBackfill: despiteBackfill)
+  }
+
+  private func preview(
+    _ periods: [Period], _ schedule: ClosingSchedule, _ closer: Closer, _ pool: Pool
+  ) async throws {
+    if let closed = periods.first(where: schedule.closed.contains) {
+      throw Closing.Refusal.alreadyClosed(closed, edition: 1)
+    }
+    try await ClosingPreview(pool: pool).printClosing(periods)
+    do {
+      try await checkExpected(periods, schedule, closer)
+    } catch let refusal as Closing.Refusal {
+      Terminal.say("this would be refused: \(refusal)")
+    }
+    Terminal.say("nothing was closed: this is a dry run")
+  }
+
+  private func sayWhatIsCutOff(_ period: Period, _ schedule: ClosingSchedule) {
+    guard case .inGrace(let until) = schedule.standing(of: period) else { return }
+    let days = until.daysSince1970 - schedule.today.daysSince1970
     Terminal.say(
-      "\(period) would take late data for \(days) more days, until \(grace.closes(period)); what comes then goes to the ledger"
+      "\(period) would take late data for \(days) more days, until \(until); what comes then goes to the ledger"
     )
   }
 
   /// CSV: what is closed and what is not, oldest first.
   private func list(_ closer: Closer, _ store: RollupStore) async throws {
-    let (today, grace) = try await closer.calendar()
-    Terminal.print(record: ["period", "status", "closes_on", "closed_at", "edition", "digest"])
+    let schedule = try await closer.schedule()
+    Terminal.print(
+      record: [
+        "period", "status", "closes_on", "closed_at", "edition", "digest", "days_overdue",
+      ])
     let records = try await store.editions()
     let last = Dictionary(records.map { ($0.edition.period, $0) }) { $1 }
-    for period in try await closer.periods() {
-      let closes = grace.closes(period)
+    for period in schedule.periods {
+      let (closes, standing) = (schedule.grace.closes(period), schedule.standing(of: period))
       if let record = last[period] {
         Terminal.print(record: [
           "\(period)", "closed", "\(closes)", "\(record.closedAt)", "\(record.edition.number)",
-          record.digest,
+          record.digest, "",
         ])
       } else {
+        var days = ""
+        if case .due(_, let count) = standing { days = "\(count)" }
         Terminal.print(
-          record: ["\(period)", closes <= today ? "due" : "open", "\(closes)", "", "0", ""])
+          record: ["\(period)", standing.words, "\(closes)", "", "0", "", days])
       }
     }
+    if case .undecided = schedule.first { Terminal.say(schedule.first.sentence) }
+    Terminal.say(overdueOf: schedule)
   }
 
-  private func closeAll(_ closer: Closer) async throws {
-    let due = try await closer.due(through: which.through, early: early)
-    if due.isEmpty { Terminal.say("no period is due") }
+  private func close(_ due: [Period], _ closer: Closer) async throws {
     let places = Dictionary(uniqueKeysWithValues: zip(due, 1...))
     try await closer.close(
       due, early: early, despiteBackfill: despiteBackfill, workers: workers
@@ -142,8 +235,11 @@ struct RestateCommand: Command {
   @Flag(help: "Restate although a backfill of the period is not finished.")
   var despiteBackfill = false
 
-  @Option(help: "Why.")
-  var reason: String
+  @Option(help: "Why. A dry run needs none.")
+  var reason: String?
+
+  @Flag(help: "Publish nothing; print which figures would change, cell by cell, as CSV.")
+  var dryRun = false
 
   @Option(help: "Who restates, for the record. Default: the database role.")
   var author: String?
@@ -152,6 +248,10 @@ struct RestateCommand: Command {
 
   func validate() throws {
     _ = try which.one()
+    if reason == nil, !dryRun {
+      throw ValidationError(
+        "name the reason, for example --reason \"phones of Bathinda synced late\"")
+    }
   }
 
   func execute() async throws {
@@ -166,10 +266,14 @@ struct RestateCommand: Command {
       guard closed.contains(period) else { throw Closing.Refusal.open(period) }
       periods = period.months.filter(closed.contains) + periods
     }
+    if dryRun {
+      try await ClosingPreview(pool: pool).printRestating(periods)
+      return await pool.close()
+    }
     for period in periods {
       try Terminal.say(
         closed: try await closer.restate(
-          period, reason: reason, despiteBackfill: despiteBackfill))
+          period, reason: reason ?? "", despiteBackfill: despiteBackfill))
     }
     await pool.close()
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Commands
 import Hypertension
+import PeriodRollups
 import Postgres
 import RollupStore
 
@@ -40,6 +41,12 @@ struct MigrateCommand: Command {
   @Option(help: "The same for quarters only.")
   var quarterGrace: Int?
 
+  @Option(
+    help:
+      "The first month or quarter whose figures are published, such as 2024-01 or 2024Q1. Nothing before it is ever closed.",
+    transform: Period.parseFirst)
+  var firstPeriod: Period?
+
   var databaseDescription: String? { database.described }
 
   func validate() throws {
@@ -49,8 +56,8 @@ struct MigrateCommand: Command {
       guard let days, !(0...3650).contains(days) else { continue }
       throw ValidationError("\(name) \(days): expected a number of days from 0 to 3650, such as 15")
     }
-    if plan, grace != nil || monthGrace != nil || quarterGrace != nil {
-      throw ValidationError("--plan changes nothing: leave the grace out")
+    if plan, grace != nil || monthGrace != nil || quarterGrace != nil || firstPeriod != nil {
+      throw ValidationError("--plan changes nothing: leave the grace and the first period out")
     }
   }
 
@@ -67,6 +74,10 @@ struct MigrateCommand: Command {
       Terminal.say(
         "months take late data for \(kept.month) days after their end, quarters for \(kept.quarter)"
       )
+    }
+    if let firstPeriod {
+      try await Deployment.set(firstPeriod: firstPeriod, on: pool)
+      Terminal.say("the first period is \(firstPeriod): nothing before it is published")
     }
     if !outcome.missingRoles.isEmpty {
       Terminal.say(

@@ -44,11 +44,27 @@ struct StatusCommand: Command {
       "\(closed.count.grouped) periods are closed"
         + (last.map { ", the last \($0)" } ?? "")
         + ", \(editions.filter { $0.edition.number > 1 }.count.grouped) restatements")
+    try await sayWhatIsDue(store)
     let records = try await store.readiness()
     let unfilled = records.filter { !$0.isFilled }
     for record in unfilled { Terminal.say(Self.advice(record)) }
     if readiness { list(records) } else { try await list(Runs(pool)) }
     await pool.close()
+  }
+
+  /// The first period, what is overdue, and the quarter that is not over.
+  private func sayWhatIsDue(_ store: RollupStore) async throws {
+    let closer = Closer(store, publishing: CarePublication(), author: "")
+    let schedule = try await closer.schedule()
+    var first = schedule.first.sentence
+    if let period = schedule.first.period {
+      first +=
+        "; dated before it, and in no figure of a period: \(try await closer.dated(before: period))"
+    }
+    Terminal.say(first)
+    Terminal.say(overdueOf: schedule)
+    let now = Period(.quarter, containing: schedule.today)
+    if let sentence = schedule.standing(of: now).sentence(on: now) { Terminal.say(sentence) }
   }
 
   /// `heart_rate of blood-pressure is declared since …, and not filled yet: rollup-backfill …`

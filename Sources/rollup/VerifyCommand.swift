@@ -91,6 +91,7 @@ struct VerifyCommand: Command {
     let name = Worker.newName()
     let pool = try await database.pool(size: workers * 2 + 2, as: name)
     let store = try await RollupStore(pool, Rollups.catalog)
+    try await SourceTrust(store.catalog, besides: CarePublication().reads).check(pool)
     if closed { return try await verifyClosed(store) }
     let (verification, run) = try await begin(store)
     Interruption.catchSignals()

@@ -264,7 +264,7 @@ megabytes() { awk -v n="$1" 'BEGIN { printf "%.2f", n / 1000000 }'; }
 
 psql -c 'VACUUM ANALYZE'
 empty=$(editions)
-closing=$("$bin/benchmark" measure --runs 1 "$bin/rollup" close --through 2024Q4 2>"$work/closing")
+closing=$("$bin/benchmark" measure --runs 1 "$bin/rollup" close --first-period 2015Q1 --through 2024Q4 --yes 2>"$work/closing")
 closed=$(value 'SELECT count(*) FROM rollup.editions')
 added=$(($(editions) - empty))
 checking=$(measure 1 "$bin/rollup" verify --closed)

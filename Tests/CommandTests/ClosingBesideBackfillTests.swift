@@ -30,13 +30,14 @@ import Testing
       #expect(half > 0, "it has begun")
       let outcome = await sh(
         """
+        rollup migrate --first-period 2023Q1
         rollup close --quarter 2024Q2; echo "one $?"
         rollup close --month 2023-12; echo "before it $?"
         rollup close --through 2024Q3; echo "all $?"
         rollup close --list | grep -c ,closed,
         rollup-backfill --max-latency 0 --resume 2>/dev/null; echo "resumed $?"
         rollup close --quarter 2024Q2; echo "then $?"
-        rollup close --due; echo "due $?"; rollup verify --closed; echo "verified $?"
+        rollup close --due --yes; echo "due $?"; rollup verify --closed; echo "verified $?"
         rollup verify --known-now; echo "known now $?"
         """, url)
       let words = outcome.output.split(separator: "\n").filter { $0.contains(" ") }.map(String.init)
@@ -58,11 +59,11 @@ import Testing
     try await halfFilled { url, pool in
       let outcome = await sh(
         """
-        rollup close --month 2024-03 --despite-backfill; echo "overridden $?"
+        rollup close --first-period 2023Q1 --month 2024-03 --despite-backfill --yes; echo "overridden $?"
         rollup restate --month 2024-03 --reason x; echo "restated $?"
         rollup restate --month 2024-03 --reason x --despite-backfill; echo "overridden $?"
         rollup-backfill --give-up 2; echo "given up $?"; rollup status | sed -n 2p | cut -d, -f1-3
-        rollup close --month 2024-04; echo "closed $?"; rollup-backfill --give-up 2; echo "again $?"
+        rollup close --month 2024-04 --yes; echo "closed $?"; rollup-backfill --give-up 2; echo "again $?"
         rollup-backfill --max-latency 0 --resume; echo "resumed $?"
         rollup-backfill --max-latency 0 --from 2024-01 --to 2024-12 --chunk 20 2>/dev/null; echo "another $?"
         rollup close --month 2024-04; echo "whole $?"

@@ -109,7 +109,7 @@ import Testing
         set -e; exec 2>errors
         rollup sample-data --patients 300 --seed 1 --from 2023-01 --to 2024-12
         rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
-        rollup close --through 2024Q1
+        rollup close --first-period 2023Q1 --through 2024Q1
         rollup close --quarter 2024Q2
         rollup close --quarter 2024Q2 || echo "again $?"
         d=$(report district-bp --quarter 2024Q2 | awk -F, '$2 == "district" { print $4; exit }')
@@ -142,7 +142,7 @@ import Testing
         rollup sample-data --patients 200 --seed 1 --from 2023-01 --to 2024-12 2>/dev/null
         as closer rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
         as closer rollup verify --from 2023-01 --to 2024-12
-        as closer rollup close --through 2024Q2
+        as closer rollup close --first-period 2023Q1 --through 2024Q2
         as reporter report district-bp --quarter 2024Q2 --output closed.csv
         as reporter report district-bp --quarter 2024Q2 --patients controlled --output list.csv
         as reporter report district-bp --quarter 2024Q2 --compare --output compare.csv

@@ -107,7 +107,7 @@ private struct Programme {
     readings = URL(filePath: server.folder).appending(path: "late.csv")
     let made = try await sh(
       """
-      rollup migrate --time-zone Asia/Kolkata && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
+      rollup migrate --time-zone Asia/Kolkata --first-period 2023Q1 && rollup sample-data --patients \(patients) --seed 1 --from 2023-01 --to 2024-12 \
       && rollup-backfill --max-latency 0 --from 2023-01 --to 2024-12
       """)
     #expect(made.status == 0, "\(made.error)")

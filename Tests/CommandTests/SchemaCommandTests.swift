@@ -75,7 +75,7 @@ import Testing
         for only in blood-pressure,visits registrations patients; do
           rollup-backfill --from 2024-01 --to 2024-12 --only $only --dry-run | grep closed || echo none
         done
-        rollup close --month 2024-02 2>/dev/null; rollup close --month 2023-12 2>/dev/null
+        rollup close --first-period 2023-12 --month 2024-02 --yes 2>/dev/null; rollup close --month 2023-12 --yes 2>/dev/null
         rollup-backfill --from 2024-02 --to 2024-02 --dry-run | sed -n 2p
         """, database.url)
       #expect(

@@ -182,6 +182,33 @@ import Testing
     }
   }
 
+  /// An application's login often owns its tables, and so decides what runs when they are read.
+  @Test func whoOwnsTheSourcesRunsNothingAsTheOwner() async throws {
+    try await closed { store, writer, database in
+      try await database.pool.withConnection { connection in
+        try await connection.script(
+          """
+          CREATE TABLE public.ran_as (who text); GRANT INSERT ON public.ran_as TO PUBLIC;
+          CREATE FUNCTION public.note(value integer) RETURNS boolean LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO public.ran_as VALUES (current_user); RETURN true; END';
+          ALTER TABLE blood_pressures ENABLE ROW LEVEL SECURITY;
+          CREATE POLICY mine ON blood_pressures USING (public.note(systolic));
+          """)
+      }
+      try await store.record(Self.reading(25))
+      let late = Self.reading(27)
+      let path = try await Store(writer)
+      try await path.record(late)
+      try await path.delete(Reading.self, late.id, of: Self.patient)
+      let ran = try await database.pool.withConnection {
+        try await $0.query("SELECT DISTINCT who FROM public.ran_as ORDER BY 1").map {
+          try $0.decode(String.self)
+        }
+      }
+      #expect(ran == [RollupRole.deriver.rawValue, RollupRole.writer.rawValue])
+    }
+  }
+
   // MARK: Restating and closing
 
   @Test func aRestatementRefusesWhatTheSourcesDoNotSay() async throws {

@@ -96,6 +96,16 @@ struct ReportFrame: Sendable {
     edition == nil ? "open" : isKnownNow ? "known now" : "closed"
   }
 
+  /// Of an open period: that it is not over, or overdue, or when it closes.
+  private var whenItCloses: String {
+    let closes = setting.grace.closes(period)
+    let standing = ClosingSchedule.Standing(open: period, on: today, closes: closes)
+    return switch standing {
+    case .notBegun, .notOver, .due: standing.sentence(on: period) ?? ""
+    case .inGrace, .closed: "closes on \(closes)"
+    }
+  }
+
   var statusCells: [ReportTable.Cell] {
     [.text(status), .integer(edition?.edition.number ?? 0)]
   }
@@ -113,7 +123,7 @@ struct ReportFrame: Sendable {
     let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]
     guard let edition else {
       return standing + [
-        ("figures", "can still change; closes on \(setting.grace.closes(period))")
+        ("figures", "can still change; \(whenItCloses)")
       ]
     }
     let reason = edition.reason.map { [("reason", $0)] } ?? []

@@ -36,6 +36,8 @@ public struct CarePublication: Publication {
       district: Column("district", .text), figures: parts[0])
   }
 
+  public var reads: [TableName] { ["facilities"] }
+
   private static let facilityID = Column("facility_id", .uuid)
   private static let registrationFacilityID = Column("registration_facility_id", .uuid)
   private static let assignedFacilityID = Column("assigned_facility_id", .uuid)

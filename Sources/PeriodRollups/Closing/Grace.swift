@@ -30,6 +30,9 @@ public enum Closing {
   /// always those that the sources have now.
   public static let types: [PeriodType] = [.month, .quarter]
 
+  /// Nothing of before is reported: dates of 1914 are mistakes, and have a remainder of their own.
+  public static let earliest = CalendarDate(uncheckedYear: 1990, month: 1, day: 1)
+
   /// Every month and quarter that lies wholly in a span, in the order in which they close: by their ends, months
   /// before their quarter.
   public static func ordered(in span: PeriodSpan) -> [Period] {
@@ -56,6 +59,20 @@ public enum Closing {
     case beingFilled(Period, run: Int64, begun: String)
     /// Its rows are not what the sources say: how many, and some of them, by ids.
     case differs(Period, rows: Int, examples: [String], isClosed: Bool)
+    /// Asked to close something before it was decided from which period on figures are published.
+    case undecided(FirstPeriod.Proposal?)
+    /// It lies before the first period whose figures are published.
+    case beforeFirst(Period, first: Period)
+    /// A first period that is no month or quarter from 1990 to a year from now.
+    case noFirstPeriod(Period)
+    /// Asked to begin after something that is closed already.
+    case closedBeforeFirst(Period, first: Period)
+    /// More periods are due than one run closes unasked.
+    case tooMany([Period], atMost: Int, today: CalendarDate)
+    /// Periods that look as if their data were missing, a sentence each.
+    case doubtful([String], today: CalendarDate)
+    /// Whoever owns these could run code with the rights of whoever closes, a sentence each.
+    case untrustedSources([String])
   }
 
   /// Whether a period may be closed on a day.
@@ -80,7 +97,7 @@ extension Closing.Refusal: CustomStringConvertible {
     case .alreadyClosed(let period, let edition):
       "\(period) is closed (edition \(edition)). 'rollup restate' makes a new edition, with a reason."
     case .open(let period):
-      "\(period) is open: it has no edition yet. 'rollup close' closes it."
+      "\(period) is open: it has no edition yet. When it is over, and its grace, 'rollup close' closes it."
     case .noSuchEdition(let period, let edition, let last):
       "\(period) has no edition \(edition); its last is \(last)."
     case .noReason(let period):
@@ -100,6 +117,60 @@ extension Closing.Refusal: CustomStringConvertible {
         + "'--despite-backfill' publishes what is there.\n  "
         + examples.joined(separator: "\n  ")
         + (rows > examples.count ? "\n  and \(rows - examples.count) more" : "")
+    default: Self.words(self)
     }
+  }
+
+  /// Whether it was asked for wrongly, and not refused by what is closed or may be.
+  public var isUsage: Bool { if case .noFirstPeriod = self { true } else { false } }
+
+  /// Of what is refused so that nothing is published by accident.
+  private static func words(_ refusal: Closing.Refusal) -> String {
+    switch refusal {
+    case .undecided(let proposal): undecided(proposal)
+    case .beforeFirst(let period, let first):
+      "\(period) is before \(first), the first period: nothing before it is published. "
+        + "'rollup migrate --first-period \(period)' moves the first period."
+    case .noFirstPeriod(let period):
+      "\(period) cannot be the first period. Expected a month or quarter from 1990 to a year from now, such as 2024Q1."
+    case .closedBeforeFirst(let period, let first):
+      "\(period) is closed, so that the first period cannot become \(first)."
+    case .tooMany(let periods, let most, let today):
+      "\(periods.count) periods are due on \(today), and one run closes at most \(most): "
+        + "\(listed(periods)). Nothing was closed. Look at them with 'rollup close --due --dry-run'; if that day and they "
+        + "are right, 'rollup close --due --at-most \(periods.count)' closes them."
+    case .doubtful(let sentences, let today):
+      "\(some(sentences)). Nothing was closed: an import may not have run, or the server's day, \(today), "
+        + "be wrong. If it is right, '--yes' closes all the same."
+    case .untrustedSources(let sentences):
+      "whoever owns what the sources are made of could run code with this role's rights: "
+        + "\(sentences.joined(separator: "; ")). Nothing was done. Expected as owner: a superuser, the database's owner, "
+        + "this role, or a member of rollup_owner or rollup_closer ('Roles' in docs/closing.md)."
+    default: "refused"
+    }
+  }
+
+  private static func undecided(_ proposal: FirstPeriod.Proposal?) -> String {
+    let example = proposal?.period.description ?? "2024Q1"
+    let suggested =
+      proposal.map {
+        "The data suggest \($0.period); dated before it: \($0.before); from it on: \($0.after). "
+      } ?? "There is no data that would suggest one. "
+    return "it is not decided which period is the first whose figures are published. \(suggested)"
+      + "Nothing was closed. 'rollup migrate --first-period \(example)' decides it, or 'rollup close' with '--first-period \(example)'."
+  }
+
+  private static func some(_ sentences: [String]) -> String {
+    let most = 6
+    let rest = sentences.count > most ? ["and \(sentences.count - most) more"] : []
+    return (sentences.prefix(most) + rest).joined(separator: "; ")
+  }
+
+  /// `2024-01, 2024-02, … 2025Q4`
+  private static func listed(_ periods: [Period]) -> String {
+    guard periods.count > 12, let last = periods.last else {
+      return periods.map(\.description).joined(separator: ", ")
+    }
+    return periods.prefix(8).map(\.description).joined(separator: ", ") + ", … \(last)"
   }
 }

@@ -8,6 +8,9 @@ public enum RollupRole: String, CaseIterable, Sendable {
   case reporter = "rollup_reporter"
   /// Closes, restates, verifies, backfills. It has to put guards on partitions, which takes their owner's rights.
   case closer = "rollup_closer"
+  /// What reads the sources for closed periods in anybody's write runs as it: it may read them, and write late rows. Nobody logs
+  /// in as it. Whoever owns the sources could run code by its rights, so it has no others.
+  case deriver = "rollup_deriver"
   /// A service that shows reports: what the token in force may see, and patients only by announced lists (docs/access.md).
   case server = "rollup_server"
 
@@ -84,6 +87,10 @@ extension Catalog {
       Grant(.select, on: sources, to: .closer),
       Grant(.select, on: sources, to: .owner),
       Grant(.update, on: [subject.table], to: .closer),
+      Grant(.select, on: sources, to: .deriver),
+      Grant(
+        .select, on: rollups + [Editions.table, Editions.parts, "rollup.deployment"], to: .deriver),
+      Grant(.select, .insert, .update, .delete, on: mostRecent.map(\.late), to: .deriver),
       // Progress is for everybody to see.
       Grant(.select, on: ["rollup.runs"], to: .writer),
       Grant(.select, on: ["rollup.runs"], to: .reporter),
@@ -121,7 +128,13 @@ extension Catalog {
     let settling = mostRecent.map {
       Statement(
         "writers bring late rows to what the sources say",
-        "GRANT EXECUTE ON FUNCTION \($0.settling)(\(subject.id.type)[], date[]) TO \(RollupRole.writer.name)"
+        "GRANT EXECUTE ON FUNCTION \($0.settling)(\(subject.id.type)[], date[]) TO \(RollupRole.writer.name), \(RollupRole.owner.name)"
+      )
+    }
+    let asking = mostRecent.map {
+      Statement(
+        "guards ask what was there",
+        "GRANT EXECUTE ON FUNCTION \($0.table.wasThereFunction)(\(subject.id.type), \($0.id.type), \"char\") TO \(RollupRole.owner.name)"
       )
     }
     let everybody: SQL = .joined(roles.map { "\($0.name)" })
@@ -134,7 +147,7 @@ extension Catalog {
     ]
       + schemas.map {
         Statement("and that of the sources", "GRANT USAGE ON SCHEMA \($0) TO \(everybody)")
-      } + revocations + rights.map(\.statement) + settling + [
+      } + revocations + rights.map(\.statement) + settling + asking + [
         Statement(
           "the closer acts as the owner",
           "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)")

@@ -71,7 +71,7 @@ extension MostRecent {
           FROM (
             SELECT ROW (\(of("new", kept)))::text AS content,
               NOT is_newer AND coalesce(current_setting('rollup.doing', true), '') = 'change'
-                AND \(wasThere(origin)) AS was_there
+                AND \(table.wasThereFunction)(new.\(subjectID), new.\(id), \(origin)) AS was_there
           ) AS d
           WHERE NOT EXISTS (
             SELECT FROM \(Diversions.table) AS w
@@ -84,19 +84,41 @@ extension MostRecent {
       """)
   }
 
-  /// Whether the event stood in its source before this transaction: what the write path adds to lock a late row by is no late
-  /// arrival.
-  private func wasThere(_ origin: SQL) -> SQL {
+  /// Makes the function that says whether an event stood in its source before this transaction: what the write path adds to
+  /// lock a late row by is no late arrival.
+  ///
+  /// Like ``createSettling`` it reads the sources, so it runs by the rights of a role that has no others worth having:
+  /// whoever owns the sources decides what runs when they are read.
+  var createWasThere: [Statement] {
     let cases = inputs.map { input -> SQL in
       let source = input.source
       return """
         WHEN \(literal: .init(codeOf: source)) THEN EXISTS (
           SELECT 1 FROM \(source.table) AS s
-          WHERE (\(of("s", source.key))) = (\(of("new", [subjectID, id]))) AND rollup.is_committed(s.xmin)
+          WHERE (\(of("s", source.key))) = (given_subject, given_id) AND rollup.is_committed(s.xmin)
         )
         """
     }
-    return "CASE \(origin)::text \(.joined(cases, "\n")) ELSE false END"
+    let (key, row) = (subject.id.type, id.type)
+    return [
+      Statement(
+        "make what says whether an event of \(name) was there before",
+        """
+        CREATE OR REPLACE FUNCTION \(table.wasThereFunction)(given_subject \(key), given_id \(row), given_source "char")
+        RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $was_there$
+        BEGIN
+          RETURN CASE given_source::text
+            \(.joined(cases, "\n"))
+            ELSE false
+          END;
+        END
+        $was_there$
+        """),
+      Statement(
+        "guards call it",
+        "REVOKE EXECUTE ON FUNCTION \(table.wasThereFunction)(\(key), \(row), \"char\") FROM PUBLIC"
+      ),
+    ]
   }
 }
 

@@ -9,6 +9,11 @@ extension PeriodTable {
 extension TableName {
   /// The function that guards closed periods of a rollup's table.
   var guardFunction: TableName { TableName(schema: schema, Identifier("guard_" + table.name)) }
+  /// The function that says whether an event stood in its source before the transaction.
+  var wasThereFunction: TableName {
+    TableName(schema: schema, Identifier("was_there_" + table.name))
+  }
+
   /// The function that brings late rows of a rollup's table to what the sources say.
   var settlingFunction: TableName {
     TableName(schema: schema, Identifier("settle_" + table.name))
@@ -54,8 +59,8 @@ extension MostRecent {
   /// Only with the late rows locked that exist or could come to exist, or with the subjects locked `FOR UPDATE`: the
   /// guard makes and locks one for every event that it diverts.
   ///
-  /// A function of the owner's does it (``createSettling``), and nobody else writes late rows but the guard: what a restatement
-  /// takes in is what the sources say, or an event that is in the ledger.
+  /// A function does it (``createSettling``), by the rights of ``RollupRole/deriver``, and nobody else writes late rows but the
+  /// guard: what a restatement takes in is what the sources say, or an event that is in the ledger.
   public func settle(_ lens: Lens) -> Statement {
     Statement(
       "what closed periods would have in \(name)",
@@ -77,7 +82,7 @@ extension MostRecent {
       }
     }
     let key = subject.id.type
-    return [
+    return createWasThere + [
       Statement(
         "make what brings late rows of \(name) to what the sources say",
         """

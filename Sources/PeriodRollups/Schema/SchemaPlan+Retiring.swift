@@ -106,8 +106,8 @@ extension SchemaPlan {
               Statement("its late rows", "DROP TABLE \(relation.suffixed("_late"))"),
               Statement("its guard", "DROP FUNCTION IF EXISTS \(relation.guardFunction)()"),
               Statement(
-                "what brought its late rows right",
-                "DROP FUNCTION IF EXISTS \(relation.settlingFunction)"),
+                "and what it calls",
+                "DROP FUNCTION IF EXISTS \(relation.settlingFunction), \(relation.wasThereFunction)"),
               Statement(
                 "what is said of it",
                 "DELETE FROM \(Readiness.table) WHERE relation = \(literal: .init(found: name))"),

@@ -12,6 +12,8 @@ public struct Closer: Sendable {
   let publication: any Publication
   /// Who closes, for the record.
   let author: String
+  /// The day that tests say it is; nil for the server's, in the reporting time zone.
+  package var today: CalendarDate?
 
   public init(_ store: RollupStore, publishing publication: any Publication, author: String) {
     self.store = store
@@ -27,60 +29,6 @@ public struct Closer: Sendable {
     /// How long writers of the period were kept waiting at most, from the lock to the commit.
     public let held: Duration
   }
-
-  /// The day it is in the reporting time zone, and the deployment's grace.
-  public func calendar() async throws -> (today: CalendarDate, grace: Grace) {
-    let answer = try await store.pool.withConnection {
-      try await $0.query(
-        """
-        SELECT (now() AT TIME ZONE time_zone)::date, month_grace_days, quarter_grace_days
-        FROM rollup.deployment
-        """)
-    }
-    let (today, month, quarter) = try answer.only((CalendarDay, Int, Int).self)
-    return (CalendarDate(today), Grace(month: month, quarter: quarter))
-  }
-
-  /// The periods that are open and whose grace is over, oldest first, months before their quarter. They begin with the
-  /// first period that has anything.
-  /// - Parameter last: none that ends after this one.
-  /// - Parameter early: also those whose grace is not over.
-  public func due(through last: Period? = nil, early: Bool = false) async throws -> [Period] {
-    let (today, grace) = try await calendar()
-    let first = try await firstPeriod() ?? Period(.quarter, containing: today)
-    let end = last ?? Period(.month, containing: today)
-    guard let span = PeriodSpan(from: first, through: end) else { return [] }
-    let closed = Set(try await store.editions().map(\.edition.period))
-    let counting = early ? Grace(month: 0, quarter: 0) : grace
-    return counting.due(in: span, on: today).filter { !closed.contains($0) }
-  }
-
-  /// Every month and quarter from the first that has anything to today's, in the order in which they close.
-  public func periods() async throws -> [Period] {
-    let (today, _) = try await calendar()
-    let now = Period(.quarter, containing: today)
-    guard let span = PeriodSpan(from: try await firstPeriod() ?? now, through: now) else {
-      return []
-    }
-    return Closing.ordered(in: span)
-  }
-
-  /// The quarter of the earliest row of any rollup, of those that have a partition of their own.
-  private func firstPeriod() async throws -> Period? {
-    let tables = store.catalog.periodTables.map {
-      "SELECT min(period_start) AS first FROM \($0.table)"
-    }
-    let answer = try await store.pool.withConnection {
-      try await $0.query(
-        Query(text: "SELECT min(first) FROM (\(tables.joined(separator: " UNION ALL "))) AS t"))
-    }
-    return try answer.first?.decode(CalendarDay?.self).map {
-      Period(.quarter, containing: max(CalendarDate($0), Self.earliest))
-    }
-  }
-
-  /// 1990-01-01. Nothing of before is reported: dates of 1914 are mistakes, and have a remainder of their own.
-  private static let earliest = CalendarDate(daysSince1970: 7_305)
 
   /// Closes a period.
   /// - Parameters:
@@ -188,7 +136,7 @@ public struct Closer: Sendable {
       let reason = try check(before)
       if !despiteBackfill { try await checkFilled(period, in: tx) }
       let edition = Edition(period, before.count + 1)
-      try await prepare(in: tx)
+      try await prepare(period, in: tx)
       let since = try await tx.query(
         "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric % 4294967296)::text"
       ).only(String.self)
@@ -238,9 +186,12 @@ public struct Closer: Sendable {
   private func checkRows(
     of period: Period, despiteBackfill: Bool, check: ([Int]) throws(Closing.Refusal) -> String?
   ) async throws {
-    try await store.pool.transaction(.repeatableRead, readOnly: true, retrying: .standard) { tx in
+    try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
       let reason = try check(try await editions(of: period, in: tx))
       guard !despiteBackfill else { return }
+      try await checkBegun(period, in: tx)
+      let trust = SourceTrust(store.catalog, besides: publication.reads)
+      try await trust.check(in: tx, holding: trust.relations)
       try await checkFilled(period, in: tx)
       _ = try await tx.pipeline(["SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off"])
       try await checkRows(of: period, isClosed: reason != nil, in: tx)
@@ -258,9 +209,12 @@ public struct Closer: Sendable {
   }
 
   /// Spells "close".
-  private static let lock: Int64 = 0x63_6C6F_7365
+  static let lock: Int64 = 0x63_6C6F_7365
 
-  private func prepare(in tx: borrowing Transaction) async throws {
+  private func prepare(_ period: Period, in tx: borrowing Transaction) async throws {
+    try await checkBegun(period, in: tx)
+    try await SourceTrust(store.catalog, besides: publication.reads)
+      .check(in: tx, holding: publication.reads)
     _ = try await tx.pipeline([
       "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off",
       store.query(Doing.change.statement),

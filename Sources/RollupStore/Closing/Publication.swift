@@ -10,6 +10,8 @@ public protocol Publication: Sendable {
   /// What the digest is over, besides the rollups' own rows.
   var parts: [EditionPart] { get }
   var places: EditionPlaces { get }
+  /// Tables of the application that it reads, besides those that the rollups are made of.
+  var reads: [TableName] { get }
 
   /// Writes an edition's rows, of all places, from what is known now.
   /// - Parameter since: the oldest transaction that was running a moment ago.
@@ -22,6 +24,10 @@ public protocol Publication: Sendable {
   /// What can be said of a place whose published rows are not what they were, as the end of a sentence; ids only.
   func explain(_ part: String, place: String, of edition: Edition, _ pool: Pool) async throws
     -> String
+}
+
+extension Publication {
+  public var reads: [TableName] { [] }
 }
 
 /// A period as it was published.

@@ -33,6 +33,41 @@ public enum Deployment {
     return Grace(month: month, quarter: quarter)
   }
 
+  /// The day it is by the server's clock, in the reporting time zone.
+  /// - Throws: ``DeploymentError/notMigrated``.
+  public static func today(_ pool: Pool) async throws -> CalendarDate {
+    guard try await timeZone(pool) != nil else { throw DeploymentError.notMigrated }
+    return try await pool.withConnection { connection in
+      CalendarDate(
+        try await connection.query(
+          "SELECT (now() AT TIME ZONE time_zone)::date FROM rollup.deployment"
+        ).only(CalendarDay.self))
+    }
+  }
+
+  /// Decides from which period on figures are published. It can be moved earlier, and later as long as nothing is closed
+  /// before it. Waits for closings in flight.
+  /// - Parameter today: nil for the server's day.
+  /// - Throws: ``Closing/Refusal/noFirstPeriod(_:)``, ``Closing/Refusal/closedBeforeFirst(_:first:)``.
+  public static func set(
+    firstPeriod first: Period, today: CalendarDate? = nil, on pool: Pool
+  ) async throws {
+    let server = try await self.today(pool)
+    let latest = Period(.month, containing: today ?? server).advanced(by: 12)
+    guard Closing.types.contains(first.type), first.start >= Closing.earliest,
+      first.start <= latest.start
+    else { throw Closing.Refusal.noFirstPeriod(first) }
+    try await pool.transaction(.readCommitted, retrying: .standard) { tx in
+      // Closings hold the row FOR SHARE until they are entered.
+      try await tx.execute(
+        "UPDATE rollup.deployment SET first_period = \(CalendarDay(first.start))")
+      let closed = try await RollupStore.closedPeriods(in: tx)
+      if let before = closed.filter({ $0.start < first.start }).min() {
+        throw Closing.Refusal.closedBeforeFirst(before, first: first)
+      }
+    }
+  }
+
   /// The name as the server's time zone data spells it.
   /// - Throws: ``DeploymentError/unknownTimeZone(_:nearest:)``: only IANA names that the server knows will do.
   static func validated(timeZone name: String, on connection: Connection) async throws -> String {

@@ -93,6 +93,9 @@ struct Roles: Sendable {
       IF NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
         EXECUTE format('GRANT rollup_owner TO %I', current_user);
       END IF;
+      IF NOT pg_has_role(current_user, 'rollup_deriver', 'USAGE') THEN
+        EXECUTE format('GRANT rollup_deriver TO %I', current_user);
+      END IF;
       EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
       IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
         ALTER SCHEMA rollup OWNER TO rollup_owner;
@@ -102,21 +105,37 @@ struct Roles: Sendable {
     $owning$
     """
 
+  /// What reads the sources in anybody's write is not the owner's, but of a role that may do nothing else.
   private static let transfer = """
     DECLARE
-      it text;
+      it record;
+      derivers bool := coalesce(pg_has_role(current_user, to_regrole('rollup_deriver'), 'USAGE'), false);
     BEGIN
       FOR it IN
-        SELECT c.oid::regclass::text FROM pg_class AS c
+        SELECT c.oid::regclass::text AS name
+        FROM pg_class AS c
         WHERE c.relnamespace = 'rollup'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner <> 'rollup_owner'::regrole
       LOOP
-        EXECUTE format('ALTER TABLE %s OWNER TO rollup_owner', it);
+        EXECUTE format('ALTER TABLE %s OWNER TO rollup_owner', it.name);
       END LOOP;
       FOR it IN
-        SELECT p.oid::regprocedure::text FROM pg_proc AS p
-        WHERE p.pronamespace = 'rollup'::regnamespace AND p.proowner <> 'rollup_owner'::regrole
+        SELECT f.name, f.wanted
+        FROM (
+          SELECT p.oid::regprocedure::text AS name, p.proowner,
+            CASE WHEN derivers AND p.proname ~ '^(settle|was_there)_' THEN 'rollup_deriver' ELSE 'rollup_owner' END AS wanted
+          FROM pg_proc AS p
+          WHERE p.pronamespace = 'rollup'::regnamespace
+        ) AS f
+        WHERE f.proowner <> f.wanted::regrole
       LOOP
-        EXECUTE format('ALTER FUNCTION %s OWNER TO rollup_owner', it);
+        -- Whoever is given a function must be one who may make one there; for the moment.
+        IF it.wanted = 'rollup_deriver' THEN
+          GRANT CREATE ON SCHEMA rollup TO rollup_deriver;
+        END IF;
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', it.name, it.wanted);
+        IF it.wanted = 'rollup_deriver' THEN
+          REVOKE CREATE ON SCHEMA rollup FROM rollup_deriver;
+        END IF;
       END LOOP;
     END;
     """

@@ -70,7 +70,7 @@ struct DatabaseObjects: Sendable {
         Finding(
           what: "\(name) is not as this version makes it: \(difference)", mending: making))
     }
-    if let owner = objects.owner, found.owner != owner {
+    if let owner = objects.owner(of: found), found.owner != owner {
       findings.append(
         Finding(
           what: "\(name) belongs to \(found.owner), not to \(owner)",

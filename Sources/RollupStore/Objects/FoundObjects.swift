@@ -23,12 +23,20 @@ struct FoundObjects: Sendable {
   /// The role that should own it all; nil where the roles were not made.
   var owner: String?
 
+  /// The role that should own a function: what reads the sources is not the owner's.
+  func owner(of function: FoundFunction) -> String? {
+    let reads = ["rollup.settle_", "rollup.was_there_"].contains { function.name.hasPrefix($0) }
+    let deriver = RollupRole.deriver.rawValue
+    return owner.map { reads && roles.contains(deriver) ? deriver : $0 }
+  }
+
   var tables: Set<String> { Set(owners.keys) }
   var hasService: Bool { roles.contains(RollupRole.server.rawValue) }
 
   /// Whether a guard is of a rollup that is declared no more and kept, because editions rest on it.
   func isOfUndeclaredRollup(_ function: FoundFunction) -> Bool {
-    for prefix in ["rollup.guard_", "rollup.settle_"] where function.name.hasPrefix(prefix) {
+    for prefix in ["rollup.guard_", "rollup.settle_", "rollup.was_there_"]
+    where function.name.hasPrefix(prefix) {
       return owners["rollup." + function.name.dropFirst(prefix.count)] != nil
     }
     return false
@@ -166,7 +174,7 @@ struct FoundObjects: Sendable {
       ) AS a
       LEFT JOIN pg_roles AS r ON r.oid = a.grantee
       WHERE a.grantee = 0
-        OR r.rolname IN ('rollup_writer', 'rollup_reporter', 'rollup_closer', 'rollup_server')
+        OR r.rolname IN ('rollup_writer', 'rollup_reporter', 'rollup_closer', 'rollup_server', 'rollup_deriver')
       """)
     for row in rights {
       let (role, right, table, column) = try row.decode((String, String, String, String).self)
