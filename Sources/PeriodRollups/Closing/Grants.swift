@@ -58,9 +58,23 @@ extension Catalog {
       grant(
         "SELECT (run, kind, step, state, weight, attempts, taken_at, alive_at, lease, done_at, written, removed, found)",
         ["rollup.jobs"], .reporter),
-      // An application asks for work in its own transactions.
+      // What older versions granted is taken back.
+      Statement(
+        "nobody but the owner changes jobs by hand",
+        "REVOKE ALL ON rollup.jobs, rollup.job_needs, rollup.emitted FROM \(RollupRole.writer.name)"
+      ),
+      grant("SELECT", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),
+      // An application asks for work in its own transactions; what becomes of it is said by functions (Migrations/0015_jobs.sql).
       grant(
-        "SELECT, INSERT, UPDATE", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),
+        "INSERT (queue, kind, arguments, priority, weight, not_before, unique_key, max_failures, time_limit)",
+        ["rollup.jobs"], .writer),
+      grant("INSERT (action, key)", ["rollup.emitted"], .writer),
+      Statement(
+        "how an application asks for work and takes it back",
+        """
+        GRANT EXECUTE ON FUNCTION rollup.enqueue_job, rollup.enqueue_jobs, rollup.cancel_jobs, rollup.retry_jobs
+        TO \(RollupRole.writer.name)
+        """),
       Statement(
         "the closer acts as the owner",
         "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),
