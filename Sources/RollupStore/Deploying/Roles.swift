@@ -121,13 +121,13 @@ struct Roles: Sendable {
     END;
     """
 
-  /// Gives a new partition to the owner, where there is one.
+  /// Gives a new partition to the owner, where there is one and this role may; ``ensure(on:)`` gives it the rest.
   static func own(_ table: TableName) -> Query {
     Query(
       text: """
         DO $own$
         BEGIN
-          IF to_regrole('rollup_owner') IS NOT NULL THEN
+          IF to_regrole('rollup_owner') IS NOT NULL AND pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
             ALTER TABLE \(table) OWNER TO rollup_owner;
           END IF;
         END
