@@ -20,9 +20,10 @@ CREATE TABLE rollup.worker_sessions (
   PRIMARY KEY (worker, pid, started_at)
 );
 
--- Queues named for a run hold the chunks of that run alone.
+-- Queues named for a run hold the chunks of that run alone, and parts of projections have the run that they are of.
 ALTER TABLE rollup.jobs
-  ADD CONSTRAINT queues_of_runs CHECK (queue !~ '^run [0-9]+$' OR run IS NOT NULL) NOT VALID;
+  ADD CONSTRAINT queues_of_runs CHECK (queue !~ '^run [0-9]+$' OR run IS NOT NULL) NOT VALID,
+  ADD CONSTRAINT parts_of_runs CHECK (kind NOT IN ('project level', 'project chunk') OR run IS NOT NULL) NOT VALID;
 
 -- Whether the caller of a function of the owner's, which calls this, has the owner's rights: by the role that is set, else by login.
 -- (In PL/pgSQL, whose plans are kept: as SQL it took 65 us a call instead of 5.)
@@ -72,7 +73,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $retire$
 $retire$;
 
 -- Asks for a job, once those that it needs are done. Returns its number, or that of the one with its unique key which has not begun.
--- Chunks of a run, and jobs that need one, are for whoever has the owner's rights.
+-- Chunks of a run, jobs that need one, and the unique keys of schedules are for whoever has the owner's rights.
 CREATE OR REPLACE FUNCTION rollup.enqueue_job(
   queue text, kind text, arguments jsonb, priority smallint, run bigint, weight bigint, not_before timestamptz, unique_key text,
   needs bigint[], max_failures integer, time_limit integer, step smallint
@@ -86,8 +87,9 @@ BEGIN
   IF (
     enqueue_job.run IS NOT NULL OR enqueue_job.step <> 0
     OR EXISTS (SELECT FROM rollup.jobs AS j WHERE j.id = ANY (enqueue_job.needs) AND j.run IS NOT NULL)
+    OR starts_with(enqueue_job.unique_key, 'schedule ')
   ) AND NOT rollup.caller_is_owner() THEN
-    RAISE EXCEPTION 'chunks of runs are for rollup_closer to ask for, and to wait for'
+    RAISE EXCEPTION 'chunks of runs, what needs them, and jobs of schedules are for rollup_closer to ask for'
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   IF cardinality(enqueue_job.needs) > 0 THEN

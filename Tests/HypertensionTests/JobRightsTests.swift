@@ -25,6 +25,8 @@ import Testing
     "INSERT INTO rollup.jobs (kind, run) VALUES ('backfill', 1)",
     "INSERT INTO rollup.jobs (queue, kind, step) VALUES ('run 1', 'backfill', 1)",
     "INSERT INTO rollup.jobs (queue, kind) VALUES ('run 1', 'backfill')",
+    "INSERT INTO rollup.jobs (kind) VALUES ('project level')",
+    "INSERT INTO rollup.jobs (kind, unique_key) VALUES ('a', 'k')",
     "INSERT INTO rollup.job_needs SELECT 3, id FROM rollup.jobs WHERE id < 3",
     "DELETE FROM rollup.job_needs",
     "INSERT INTO rollup.emitted (action, key, emitted_at) VALUES ('a', 'k', 'epoch')",
@@ -49,6 +51,8 @@ import Testing
     "SELECT rollup.enqueue_job('run 1', 'backfill', '{}', 0::smallint, NULL, 0, NULL, NULL, '{}', 5, NULL, 1::smallint)",
     "SELECT rollup.enqueue_job('run 1', 'backfill', '{}', 0::smallint, NULL, 0, NULL, NULL, '{}', 5, NULL, 0::smallint)",
     "SELECT rollup.enqueue_job('q', 'a', '{}', 0::smallint, NULL, 0, NULL, NULL, '{1}', 5, NULL, 0::smallint)",
+    "SELECT rollup.enqueue_job('q', 'project chunk', '{}', 0::smallint, NULL, 0, NULL, 'k', '{}', 5, NULL, 0::smallint)",
+    "SELECT rollup.enqueue_job('q', 'a', '{}', 0::smallint, NULL, 0, NULL, 'schedule nightly', '{}', 5, NULL, 0::smallint)",
     "SELECT rollup.enqueue_jobs('{q}', '{a}', '{\"{}\"}', '{0}', '{1}', '{0}', '{5}', '{NULL}', '{NULL}', '{0}')",
     "SELECT rollup.enqueue_jobs('{run 1}', '{a}', '{\"{}\"}', '{0}', '{NULL}', '{0}', '{5}', '{NULL}', '{NULL}', '{1}')",
   ]

@@ -66,7 +66,7 @@ extension Catalog {
       grant("SELECT", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),
       // An application asks for work in its own transactions; what becomes of it is said by functions (Migrations/0015_jobs.sql).
       grant(
-        "INSERT (queue, kind, arguments, priority, weight, not_before, unique_key, max_failures, time_limit)",
+        "INSERT (queue, kind, arguments, priority, weight, not_before, max_failures, time_limit)",
         ["rollup.jobs"], .writer),
       grant("INSERT (action, key)", ["rollup.emitted"], .writer),
       Statement(
