@@ -37,7 +37,7 @@ $owner$;
 
 -- Records the calling session as one of a worker's, under the name of its login. When it began the caller says, who alone may see it:
 -- what is not true names no session.
-CREATE OR REPLACE FUNCTION rollup.register_session(worker text, started_at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION rollup.register_session(worker text, started_at timestamp with time zone) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $register$
 #variable_conflict use_column
 BEGIN
@@ -75,7 +75,7 @@ $retire$;
 -- Asks for a job, once those that it needs are done. Returns its number, or that of the one with its unique key which has not begun.
 -- Chunks of a run, jobs that need one, and the unique keys of schedules are for whoever has the owner's rights.
 CREATE OR REPLACE FUNCTION rollup.enqueue_job(
-  queue text, kind text, arguments jsonb, priority smallint, run bigint, weight bigint, not_before timestamptz, unique_key text,
+  queue text, kind text, arguments jsonb, priority smallint, run bigint, weight bigint, not_before timestamp with time zone, unique_key text,
   needs bigint[], max_failures integer, time_limit integer, step smallint
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $enqueue$
@@ -132,7 +132,7 @@ $enqueue$;
 -- Asks for many jobs, without uniqueness or needs. Returns their numbers, in order.
 CREATE OR REPLACE FUNCTION rollup.enqueue_jobs(
   queues text[], kinds text[], arguments text[], priorities smallint[], runs bigint[], weights bigint[], max_failures integer[],
-  time_limits integer[], not_before timestamptz[], steps smallint[]
+  time_limits integer[], not_before timestamp with time zone[], steps smallint[]
 ) RETURNS SETOF bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $enqueue$
 #variable_conflict use_column

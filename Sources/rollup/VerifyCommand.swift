@@ -48,7 +48,10 @@ struct VerifyCommand: Command {
     })
   var sample: Double?
 
-  @Flag(help: "Mend what differs in open periods, as the backfill does.")
+  @Flag(
+    help:
+      "Mend what differs in open periods, as the backfill does; with --known-now what came late for closed ones, whose rows stay."
+  )
   var repair = false
 
   @Flag(help: "Go on with the last verification that is not finished, as it was begun.")
@@ -82,7 +85,6 @@ struct VerifyCommand: Command {
     if resume, closed || knownNow || repair || sample != nil || chunk != nil || span.isGiven {
       throw ValidationError("--resume goes on with a verification as it was begun")
     }
-    if knownNow, repair { throw ValidationError("closed periods are not mended: 'rollup restate'") }
   }
 
   func execute() async throws {

@@ -65,6 +65,7 @@ import Testing
         rollup close --month 2024-04; echo "closed $?"; rollup-backfill --give-up 2; echo "again $?"
         rollup-backfill --max-latency 0 --resume; echo "resumed $?"
         rollup-backfill --max-latency 0 --from 2024-01 --to 2024-12 --chunk 20 2>/dev/null; echo "another $?"
+        rollup close --month 2024-04; echo "whole $?"
         """, url)
       #expect(
         outcome.output == """
@@ -73,10 +74,11 @@ import Testing
           overridden 0
           given up 0
           2,backfill,given up
-          closed 0
+          closed 77
           again 64
           resumed 64
           another 0
+          whole 0
 
           """, "\(outcome)")
     }

@@ -228,7 +228,7 @@ import Testing
       let found = try await findings(store)
       #expect(found.count == 1, "\(found)")
       #expect(
-        ["switched off", "attached", "is not the one that guards"].contains {
+        ["switched off", "attached", "is not as this version makes it"].contains {
           found.first?.contains($0) == true
         })
     }

@@ -85,6 +85,8 @@ import Testing
         pool, timeZone: "Asia/Kathmandu",
         partitions: Partitions.span(fromYear: 2024, throughYear: 2024))
       try await pool.withConnection { try await $0.script(Weights.table) }
+      _ = try await Migrator(ForeignSchema.catalog, published: ["rollup.published_weights"]).run(
+        pool, partitions: Partitions.span(fromYear: 2024, throughYear: 2024))
       let store = try await RollupStore(pool, ForeignSchema.catalog)
       let (people, weights) = (
         SubjectPath<Int64>(in: store), SourcePath<Int64>(ForeignSchema.weights, in: store)

@@ -119,6 +119,9 @@ import Testing
       }
       let second = try await Migrator.programme.run(plain, partitions: span)
       #expect(second.missingRoles.isEmpty)
+      // From nothing too.
+      try await pool.withConnection { try await $0.script("DROP SCHEMA rollup CASCADE") }
+      #expect(try await Migrator.programme.run(plain, partitions: span).missingRoles.isEmpty)
       let foreign = try await pool.withConnection {
         try await $0.query(
           "SELECT count(*) FROM pg_class WHERE relnamespace = 'rollup'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'rollup_owner'::regrole"

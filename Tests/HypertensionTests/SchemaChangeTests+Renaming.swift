@@ -121,7 +121,8 @@ extension SchemaChangeTests {
           "SELECT count(*) FROM pg_class WHERE relname LIKE 'blood_sugar_rollups%'", pool)
           == 0)
       let store = try await RollupStore(pool, catalog)
-      #expect(try await findings(store) == [], "the visits of editions can still be verified")
+      let found = try await findings(store)
+      #expect(found == [], "the visits of editions can still be verified")
       let names = try await store.readiness().map(\.item.rollup)
       #expect(!names.contains("blood-sugar"))
     }

@@ -65,7 +65,7 @@ import Testing
     DROP FUNCTION rollup.refuse_unrecorded();
     DROP TABLE rollup.edition_parts, rollup.readiness, blood_sugars;
     ALTER TABLE blood_pressures DROP COLUMN heart_rate;
-    DELETE FROM rollup.migrations WHERE name = '0006_schema_changes';
+    DELETE FROM rollup.migrations WHERE name IN ('0006_schema_changes', '0016_guards');
     \(countsOfBefore)
     """
 

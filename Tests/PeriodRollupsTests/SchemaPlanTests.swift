@@ -54,6 +54,7 @@ import Testing
       found.functions[rollup.guardFunction.qualified] = String(body)
     }
     add(Ledger(catalog).shape)
+    add(Diversions(catalog).shape)
     return found
   }
 
@@ -68,14 +69,14 @@ import Testing
     let plan = try SchemaPlan(new, found: Self.made(old))
     #expect(plan.steps.map(\.name) == ["add height to weight", "note what is not filled yet"])
     #expect(
-      plan.steps[0].statements.dropLast(2).map(\.text) == [
+      plan.steps[0].statements.prefix(5).map(\.text) == [
         "SET LOCAL statement_timeout = '1s'",
         "LOCK TABLE rollup.weight_rollups, rollup.weight_rollups_late IN ACCESS EXCLUSIVE MODE",
         "SET LOCAL statement_timeout = 0",
         "ALTER TABLE rollup.weight_rollups ADD COLUMN height integer",
         "ALTER TABLE rollup.weight_rollups_late ADD COLUMN height integer",
       ])
-    #expect(plan.steps[0].statements.last?.text == new.mostRecent[0].createGuard.text)
+    #expect(plan.steps[0].statements.contains(new.mostRecent[0].createGuard))
   }
 
   @Test func aWeek() throws {

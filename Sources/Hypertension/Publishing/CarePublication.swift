@@ -126,12 +126,22 @@ public struct CarePublication: Publication {
           + s.cohort_visited::integer * \(PatientState.cohortVisited.rawValue)
           + (s.cohort_systolic IS NOT NULL)::integer * \(PatientState.readInCohortWindow.rawValue)
           + s.is_new::integer * \(PatientState.new.rawValue) AS state,
-        s.visited_in_period, s.recent_systolic::smallint AS systolic, s.recent_diastolic::smallint AS diastolic
+        s.visited_in_period, \(Self.published("s.recent_systolic")) AS systolic,
+        \(Self.published("s.recent_diastolic")) AS diastolic
       FROM (
         \(states.query)
       ) AS s
       """
   }
+
+  /// A pressure as it is published: two bytes. One that no arm ever had, such as 40000, is published as the nearest that fits, on
+  /// the same side of every limit.
+  private static func published(_ pressure: String) -> String {
+    "CASE WHEN \(pressure) IS NOT NULL THEN least(greatest(\(pressure), -32768), 32767)::smallint END"
+  }
+
+  /// A name as it is published: what is longer is cut, because the names of districts are in an index.
+  private static func published(name: String) -> String { "left(\(name), 200)" }
 
   /// How many rows there are that were committed before a transaction, `$1`, of the register, the readings and the visits.
   /// After that they can only become fewer: as long as they are as many, none was changed or removed.
@@ -219,7 +229,9 @@ public struct CarePublication: Publication {
           INSERT INTO rollup.published_figures (period_type, period_start, edition,
             size, \((Self.facilityColumns.map(\.name.name) + columns).joined(separator: ", ")))
           WITH places AS (
-            SELECT f.id::uuid AS facility_id, f.name AS facility, f.state, f.district, nullif(f.block, '') AS block, f.size,
+            SELECT f.id::uuid AS facility_id, \(Self.published(name: "f.name")) AS facility, \(Self.published(name: "f.state")) AS state,
+              \(Self.published(name: "f.district")) AS district, nullif(\(Self.published(name: "f.block")), '') AS block,
+              \(Self.published(name: "f.size")) AS size,
               f.deleted_at IS NOT NULL AS is_deleted
             FROM facilities AS f
             UNION ALL

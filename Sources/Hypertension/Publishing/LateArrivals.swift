@@ -109,7 +109,7 @@ public struct LateArrivals: Sendable {
     }
   }
 
-  /// The entries in the order in which they were made; streamed page by page.
+  /// The entries in the order in which they were made, streamed in one snapshot. Their numbers order them and are no key (``Ledger``).
   public func entries(_ pool: Pool, _ body: (Entry) throws -> Void) async throws {
     func row(_ rollup: MostRecent, _ table: String) -> String {
       """
@@ -125,38 +125,41 @@ public struct LateArrivals: Sendable {
           ELSE \(row(visit, table(visit))) END
         """
     }
-    var after: Int64 = 0
-    while true {
-      let query = Query(
-        text: """
-          SELECT l.number, l.arrived_at, l.change, l.effect, \(Self.kind),
-            l.subject_id, l.row_id, l.period_type::text, l.period_start, l.occurred_at, \(held(false)), \(held(true))
-          FROM \(Ledger.table) AS l
-          \(place("l.subject_id"))
-          WHERE l.number > $3 AND \(pending) \(only("l"))
-          ORDER BY l.number
-          LIMIT 1000
-          """, binds: [Bind(district), Bind(state), Bind(after)])
-      let rows = try await pool.withConnection { try await $0.query(query) }
-      for row in rows {
-        after = try row.decode(0, as: Int64.self)
-        guard
-          let period = Period(
-            code: try row.decode(7, as: String.self), try row.decode(8, as: CalendarDay.self))
-        else { continue }
-        try body(
-          Entry(
-            arrivedAt: try row.decode(1, as: Timestamp.self),
-            change: try row.decode(2, as: String.self),
-            effect: try row.decode(3, as: String.self),
-            source: try row.decode(4, as: String.self), patient: try row.decode(5, as: UUID.self),
-            row: try row.decode(6, as: String.self), period: period,
-            occurredAt: try row.decode(9, as: Timestamp?.self),
-            published: try row.decode(10, as: String?.self),
-            now: try row.decode(11, as: String?.self)))
+    let query = Query(
+      text: """
+        DECLARE entries NO SCROLL CURSOR FOR
+        SELECT l.arrived_at, l.change, l.effect, \(Self.kind),
+          l.subject_id, l.row_id, l.period_type::text, l.period_start, l.occurred_at, \(held(false)), \(held(true))
+        FROM \(Ledger.table) AS l
+        \(place("l.subject_id"))
+        WHERE \(pending) \(only("l"))
+        ORDER BY l.arrived_at, l.number, l.period_start, l.period_type, l.subject_id, l.source, l.row_id, l.effect
+        """, binds: [Bind(district), Bind(state)])
+    try await pool.transaction(.repeatableRead, readOnly: true) { tx in
+      try await tx.execute(query)
+      while true {
+        let rows = try await tx.query("FETCH 1000 FROM entries")
+        for row in rows {
+          guard let entry = try Self.entry(row) else { continue }
+          try body(entry)
+        }
+        if rows.count < 1000 { return }
       }
-      if rows.count < 1000 { return }
     }
+  }
+
+  /// nil for an entry of a type of period that there is not.
+  private static func entry(_ row: Row) throws -> Entry? {
+    guard
+      let period = Period(
+        code: try row.decode(6, as: String.self), try row.decode(7, as: CalendarDay.self))
+    else { return nil }
+    return Entry(
+      arrivedAt: try row.decode(0, as: Timestamp.self), change: try row.decode(1, as: String.self),
+      effect: try row.decode(2, as: String.self), source: try row.decode(3, as: String.self),
+      patient: try row.decode(4, as: UUID.self), row: try row.decode(5, as: String.self),
+      period: period, occurredAt: try row.decode(8, as: Timestamp?.self),
+      published: try row.decode(9, as: String?.self), now: try row.decode(10, as: String?.self))
   }
 
   // MARK: Parts

@@ -58,7 +58,8 @@ public struct VerificationRun: Sendable {
       try await store.pool.transaction(.readCommitted, retrying: .standard) { tx in
         var outcome = Derived()
         if task.repair, !drifts.isEmpty {
-          outcome = try await mend(chunk, in: tx)
+          outcome =
+            task.knownNow ? try await mendLate(drifts, in: tx) : try await mend(chunk, in: tx)
         }
         try await claim.complete(JobOutcome(outcome, found: drifts.count), in: tx)
       }
@@ -84,6 +85,14 @@ public struct VerificationRun: Sendable {
     return try await store.derive(
       chunk.patients, in: task.span, rollups: store.catalog.mostRecent,
       registers: store.catalog.registers, in: tx)
+  }
+
+  /// What came late, brought to what the sources say; closed rows stay. Registers are of no period, and made right as ever.
+  private func mendLate(_ drifts: [Drift], in tx: borrowing Transaction) async throws -> Derived {
+    var derived = Derived()
+    let keys = Set(drifts.filter { $0.period != nil }.map(\.key))
+    derived.written = try await store.repairLateRows(of: keys.sorted(), in: tx)
+    return derived
   }
 
   private func count(_ chunk: RunChunk) -> PeriodCount? {

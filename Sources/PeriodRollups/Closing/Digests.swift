@@ -12,7 +12,7 @@ public struct EditionPart: Sendable {
   /// Whether the table has the rows of all editions.
   let isByEdition: Bool
   /// The table that has the rows of all editions.
-  let published: TableName?
+  public let published: TableName?
 
   /// A table of published rows, with `period_type`, `period_start` and `edition`.
   public init(_ name: String, published table: TableName, columns: [Column], place: Column) {

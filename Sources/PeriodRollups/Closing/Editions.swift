@@ -129,14 +129,14 @@ extension Closing {
   }
 }
 
-/// What a session says it is doing, so that the guard of a closed period knows what to make of its statements. It
-/// bypasses nothing: whatever it says, no row of a closed period changes.
+/// What a session says it is doing, for the guard of a closed period. It bypasses nothing: whatever it says, no row of a
+/// closed period changes, and no event passes the ledger by (``Diversions``).
 public enum Doing: String, Sendable {
-  /// Nothing that was announced: an insert is entered in the ledger by the guard, anything else is refused.
+  /// Nothing that was announced.
   case unannounced = ""
-  /// A change by the write path, which enters it in the ledger itself.
+  /// A change by the write path, which adds events to lock their late rows, and enters the change in the ledger itself.
   case change
-  /// The backfill: what it adds to a closed period is late, and entered by the guard.
+  /// The backfill: what it adds to a closed period is late, and called so in the ledger.
   case backfill
 
   /// Holds to the end of the transaction, or until it is said otherwise.

@@ -54,6 +54,8 @@ public enum Closing {
     case staysOpen(Period)
     /// A backfill of it is not finished: its rows may be half there.
     case beingFilled(Period, run: Int64, begun: String)
+    /// Its rows are not what the sources say: how many, and some of them, by ids.
+    case differs(Period, rows: Int, examples: [String], isClosed: Bool)
   }
 
   /// Whether a period may be closed on a day.
@@ -89,6 +91,15 @@ extension Closing.Refusal: CustomStringConvertible {
       "\(period) is being backfilled by run \(run), begun \(begun), which is not finished: figures published now could lack rows. "
         + "'rollup-backfill --join \(run)' or 'rollup-backfill --resume' finishes it, '--give-up \(run)' gives it up; "
         + "'--despite-backfill' publishes what is there."
+    case .differs(let period, let rows, let examples, let isClosed):
+      "\(period) is not published: \(rows) of its rows are not what the sources say"
+        + (isClosed ? ", with what came late. " : ". ")
+        + (isClosed
+          ? "'rollup verify --known-now' lists them, 'rollup verify --known-now --repair' makes what came late right; "
+          : "'rollup verify' lists them, 'rollup-backfill' or 'rollup verify --repair' makes them right; ")
+        + "'--despite-backfill' publishes what is there.\n  "
+        + examples.joined(separator: "\n  ")
+        + (rows > examples.count ? "\n  and \(rows - examples.count) more" : "")
     }
   }
 }

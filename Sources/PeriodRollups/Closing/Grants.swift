@@ -14,12 +14,55 @@ public enum RollupRole: String, CaseIterable, Sendable {
   var name: Identifier { Identifier(rawValue) }
 }
 
+/// A right of a role on tables, whole or on some of their columns.
+public struct Grant: Sendable, Hashable {
+  public enum Right: String, Sendable, CaseIterable {
+    case select = "SELECT"
+    case insert = "INSERT"
+    case update = "UPDATE"
+    case delete = "DELETE"
+  }
+
+  public let rights: [Right]
+  /// nil for the table as a whole.
+  public let columns: [Identifier]?
+  public let tables: [TableName]
+  public let role: RollupRole
+
+  init(
+    _ rights: Right..., columns: [Identifier]? = nil, on tables: [TableName], to role: RollupRole
+  ) {
+    self.rights = rights
+    self.columns = columns
+    self.tables = tables
+    self.role = role
+  }
+
+  var statement: Statement {
+    let listed: SQL = columns.map { " (\(.joined($0.map { "\($0)" })))" } ?? ""
+    return Statement(
+      "what \(role.rawValue) may do",
+      """
+      GRANT \(.joined(rights.map { "\(Self.word($0))\(listed)" })) ON \(.joined(tables.map { "\($0)" })) TO \(role.name)
+      """)
+  }
+
+  private static func word(_ right: Right) -> SQL {
+    switch right {
+    case .select: "SELECT"
+    case .insert: "INSERT"
+    case .update: "UPDATE"
+    case .delete: "DELETE"
+    }
+  }
+}
+
 extension Catalog {
-  /// What the roles may do, as statements that can be run again.
+  /// What the roles may do on tables.
   /// - Parameters:
   ///   - places: the application's table of places that reports read.
   ///   - published: the tables of published rows.
-  public func grants(places: TableName?, published: [TableName]) -> [Statement] {
+  public func rights(places: TableName?, published: [TableName]) -> [Grant] {
     let sources = [subject.table] + sources.map(\.table) + (places.map { [$0] } ?? [])
     let rollups = periodTables.map(\.table) + registers.map(\.table)
     let late = periodTables.map(\.late)
@@ -27,57 +70,86 @@ extension Catalog {
       Editions.table, Editions.parts, "rollup.edition_leaves", "rollup.edition_regions",
       "rollup.deployment", Readiness.table,
     ]
-    func grant(_ rights: SQL, _ tables: [TableName], _ role: RollupRole) -> Statement {
+    return [
+      Grant(.select, .insert, .update, .delete, on: sources + rollups, to: .writer),
+      // Guards write late rows, and a function that brings them to what the sources say.
+      Grant(.select, on: late, to: .writer),
+      Grant(.select, on: [Ledger.table], to: .writer),
+      Grant(.insert, columns: Ledger.said, on: [Ledger.table], to: .writer),
+      Grant(.insert, on: Changes(self).tables, to: .writer),
+      Grant(.select, on: kept, to: .writer),
+      Grant(
+        .select, on: (places.map { [$0] } ?? []) + rollups + late + kept + published, to: .reporter),
+      // A backfill holds its subjects FOR SHARE, which takes the right to update.
+      Grant(.select, on: sources, to: .closer),
+      Grant(.select, on: sources, to: .owner),
+      Grant(.update, on: [subject.table], to: .closer),
+      // Progress is for everybody to see.
+      Grant(.select, on: ["rollup.runs"], to: .writer),
+      Grant(.select, on: ["rollup.runs"], to: .reporter),
+      // What is counted of jobs; their arguments are the applications'.
+      Grant(
+        .select,
+        columns: [
+          "run", "kind", "step", "state", "weight", "attempts", "taken_at", "alive_at", "lease",
+          "done_at", "written", "removed", "found",
+        ], on: ["rollup.jobs"], to: .reporter),
+      // An application asks for work in its own transactions; what becomes of it is said by functions (Migrations/0015_jobs.sql).
+      Grant(.select, on: ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], to: .writer),
+      Grant(
+        .insert,
+        columns: [
+          "queue", "kind", "arguments", "priority", "weight", "not_before", "max_failures",
+          "time_limit",
+        ], on: ["rollup.jobs"], to: .writer),
+      Grant(.insert, columns: ["action", "key"], on: ["rollup.emitted"], to: .writer),
+      Grant(
+        .select, on: ["rollup.deployment", "rollup.editions", "rollup.published_figures"],
+        to: .server),
+    ]
+  }
+
+  /// What the roles may do, as statements that can be run again: what is ours is taken back first, so that nobody keeps a
+  /// right that an older version gave. The service's role, which may be missing, has its rights apart.
+  public func grants(places: TableName?, published: [TableName]) -> [Statement] {
+    let rights = rights(places: places, published: published).filter { $0.role != .server }
+    let roles = RollupRole.allCases.filter { $0 != .server }
+    let revocations = roles.filter { $0 != .owner }.map { role -> Statement in
+      let tables = rights.filter { $0.role == role }.flatMap(\.tables)
+        .filter { $0.schema?.name == "rollup" }
+      let unique = tables.enumerated().filter { tables.firstIndex(of: $1) == $0 }.map(\.element)
+      return Statement(
+        "what \(role.rawValue) may do is said anew",
+        unique.isEmpty
+          ? "SELECT 1" : "REVOKE ALL ON \(.joined(unique.map { "\($0)" })) FROM \(role.name)")
+    }
+    let settling = mostRecent.map {
       Statement(
-        "what \(role.rawValue) may do",
-        "GRANT \(rights) ON \(.joined(tables.map { "\($0)" })) TO \(role.name)")
+        "writers bring late rows to what the sources say",
+        "GRANT EXECUTE ON FUNCTION \($0.settling)(\(subject.id.type)[], date[]) TO \(RollupRole.writer.name)"
+      )
+    }
+    let asking = Statement(
+      "writers ask for work and take it back",
+      """
+      GRANT EXECUTE ON FUNCTION rollup.enqueue_job, rollup.enqueue_jobs, rollup.cancel_jobs, rollup.retry_jobs
+      TO \(RollupRole.writer.name)
+      """)
+    let everybody: SQL = .joined(roles.map { "\($0.name)" })
+    // Guards and what brings late rows right read the sources as the owner.
+    let schemas = Set(([subject.table] + sources.map(\.table)).compactMap(\.schema)).sorted {
+      $0.name < $1.name
     }
     return [
-      Statement(
-        "who may see the schema",
-        // The service's role, which may be missing, has its rights apart.
-        "GRANT USAGE ON SCHEMA rollup TO \(.joined(RollupRole.allCases.filter { $0 != .server }.map { "\($0.name)" }))"
-      ),
-      grant("SELECT, INSERT, UPDATE, DELETE", sources + rollups, .writer),
-      grant("SELECT, INSERT, UPDATE", late, .writer),
-      // A late row that says what the closed row says is removed; a late change of a count never is.
-      grant("DELETE", mostRecent.map(\.late), .writer),
-      grant("SELECT, INSERT", [Ledger.table], .writer),
-      grant("INSERT", Changes(self).tables, .writer),
-      grant("SELECT", kept, .writer),
-      grant(
-        "SELECT", (places.map { [$0] } ?? []) + rollups + late + kept + published, .reporter),
-      // A backfill holds its subjects FOR SHARE, which takes the right to update.
-      grant("SELECT", sources, .closer),
-      grant("SELECT", sources, .owner),
-      grant("UPDATE", [subject.table], .closer),
-      // Progress is for everybody to see.
-      grant("SELECT", ["rollup.runs"], .writer),
-      grant("SELECT", ["rollup.runs"], .reporter),
-      // What is counted of jobs; their arguments are the applications'.
-      grant(
-        "SELECT (run, kind, step, state, weight, attempts, taken_at, alive_at, lease, done_at, written, removed, found)",
-        ["rollup.jobs"], .reporter),
-      // What older versions granted is taken back.
-      Statement(
-        "nobody but the owner changes jobs by hand",
-        "REVOKE ALL ON rollup.jobs, rollup.job_needs, rollup.emitted FROM \(RollupRole.writer.name)"
-      ),
-      grant("SELECT", ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], .writer),
-      // An application asks for work in its own transactions; what becomes of it is said by functions (Migrations/0015_jobs.sql).
-      grant(
-        "INSERT (queue, kind, arguments, priority, weight, not_before, max_failures, time_limit)",
-        ["rollup.jobs"], .writer),
-      grant("INSERT (action, key)", ["rollup.emitted"], .writer),
-      Statement(
-        "how an application asks for work and takes it back",
-        """
-        GRANT EXECUTE ON FUNCTION rollup.enqueue_job, rollup.enqueue_jobs, rollup.cancel_jobs, rollup.retry_jobs
-        TO \(RollupRole.writer.name)
-        """),
-      Statement(
-        "the closer acts as the owner",
-        "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),
+      Statement("who may see the schema", "GRANT USAGE ON SCHEMA rollup TO \(everybody)")
     ]
+      + schemas.map {
+        Statement("and that of the sources", "GRANT USAGE ON SCHEMA \($0) TO \(everybody)")
+      } + revocations + rights.map(\.statement) + settling + [
+        asking,
+        Statement(
+          "the closer acts as the owner",
+          "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),
+      ]
   }
 }

@@ -2,8 +2,8 @@
 /// have none, so that they pay nothing.
 ///
 /// An insert, also the insert of an upsert, is diverted: the row that the period would have now goes to ``PeriodTable/late``,
-/// and the event to the ledger. An update, a delete, a TRUNCATE is refused, or does nothing where the write path says
-/// that it settles the matter itself (``Doing/change``).
+/// and the event to the ledger (``Diversions``). An update, a delete, a TRUNCATE is refused, whoever asks: the write path's
+/// own statements pass closed periods over.
 extension MostRecent {
   /// Makes the function that the partitions' triggers call.
   ///
@@ -13,6 +13,9 @@ extension MostRecent {
     func isKey(_ alias: Identifier) -> SQL { "(\(of(alias, key))) = (\(of("new", key)))" }
     let origin: SQL =
       self.origin.map { "new.\($0)" } ?? "\(literal: .init(codeOf: inputs[0].source))"
+    let event: SQL = """
+      new.\(subjectID), \(origin), new.\(id)::text, new.period_type, new.period_start
+      """
     return Statement(
       "make the guard of \(name)",
       """
@@ -20,62 +23,95 @@ extension MostRecent {
       SET search_path FROM CURRENT AS $guard$
       -- Called by whoever writes, run as the owner: pg_temp is the last that its search path names.
       DECLARE
-        doing text := coalesce(current_setting('rollup.doing', true), '');
         has text[];
+        is_known boolean;
+        is_newer boolean;
       BEGIN
-        IF TG_OP = 'INSERT' THEN
-          -- What the edition does not have is no difference from it.
-          SELECT p.columns INTO has
-          FROM \(Editions.parts) AS p
-          WHERE p.part = \(literal: .init(nameOf: self)) AND p.period_type = new.period_type
-            AND p.period_start = new.period_start
-          ORDER BY p.edition DESC
-          LIMIT 1;
-          \(.joined(unranked.map(Self.leaveOut), "\n"))
-
-          LOOP
-            INSERT INTO \(late) (\(names(key + content)))
-            SELECT \(of("new", key)), \(of("r", content))
-            FROM (VALUES (true)) AS one
-            LEFT JOIN \(table) AS r ON \(isKey("r"))
-            ON CONFLICT (\(names(key))) DO NOTHING;
-
-            PERFORM FROM \(late) AS l WHERE \(isKey("l")) FOR UPDATE;
-            -- Whoever had it may have removed it, because it said what the closed row says.
-            EXIT WHEN FOUND;
-          END LOOP;
-
-          UPDATE \(late) AS l
-          SET (\(names(content))) = (\(of("new", content)))
-          WHERE \(isKey("l")) AND (
-            \(time.of("l")) IS NULL
-            OR (\(of("new", ranking))) > (\(of("l", ranking)))
-            OR ((\(of("new", ranking))) = (\(of("l", ranking)))
-              AND (\(of("new", unranked))) IS DISTINCT FROM (\(of("l", unranked))))
-          );
-
-          IF doing <> 'change' THEN
-            INSERT INTO \(Ledger.table) (change, effect, source, subject_id, row_id, period_type, period_start, occurred_at)
-            VALUES (CASE doing WHEN '' THEN 'insert' ELSE doing END, 'in', \(origin), new.\(subjectID), new.\(id)::text,
-              new.period_type, new.period_start, new.\(time))
-            ON CONFLICT DO NOTHING;
-          END IF;
-          RETURN NULL;
+        IF TG_OP <> 'INSERT' THEN
+          \(Self.refusal)
         END IF;
-        IF doing = '' THEN
-          RAISE EXCEPTION '% of a closed period is refused: %', TG_OP, TG_TABLE_NAME
-            USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
+        -- What the edition does not have is no difference from it.
+        SELECT p.columns INTO has
+        FROM \(Editions.parts) AS p
+        WHERE p.part = \(literal: .init(nameOf: self)) AND p.period_type = new.period_type
+          AND p.period_start = new.period_start
+        ORDER BY p.edition DESC
+        LIMIT 1;
+        \(.joined(unranked.map(Self.leaveOut), "\n"))
+
+        LOOP
+          INSERT INTO \(late) (\(names(key + content)))
+          SELECT \(of("new", key)), \(of("r", content))
+          FROM (VALUES (true)) AS one
+          LEFT JOIN \(table) AS r ON \(isKey("r"))
+          ON CONFLICT (\(names(key))) DO NOTHING;
+
+          SELECT (\(of("l", ranking + kept))) IS NOT DISTINCT FROM (\(of("new", ranking + kept))),
+            \(time.of("l")) IS NULL OR (\(of("new", ranking))) > (\(of("l", ranking)))
+          INTO is_known, is_newer
+          FROM \(late) AS l
+          WHERE \(isKey("l"))
+          FOR UPDATE;
+          -- Whoever had it may have removed it, because it said what the closed row says.
+          EXIT WHEN FOUND;
+        END LOOP;
+
+        UPDATE \(late) AS l
+        SET (\(names(content))) = ROW (\(of("new", content)))
+        WHERE \(isKey("l")) AND (
+          is_newer
+          OR ((\(of("new", ranking))) = (\(of("l", ranking)))
+            AND (\(of("new", unranked))) IS DISTINCT FROM (\(of("l", unranked))))
+        );
+
+        -- An event that the late row says already, as after a transfer, is nothing that the period could not take.
+        IF NOT is_known THEN
+          INSERT INTO \(Diversions.table) (\(names(Diversions.event)), occurred_at, content, was_there)
+          SELECT \(event), new.\(time), d.content, d.was_there
+          FROM (
+            SELECT ROW (\(of("new", kept)))::text AS content,
+              NOT is_newer AND coalesce(current_setting('rollup.doing', true), '') = 'change'
+                AND \(wasThere(origin)) AS was_there
+          ) AS d
+          WHERE NOT EXISTS (
+            SELECT FROM \(Diversions.table) AS w
+            WHERE w.was_there AND (\(of("w", Diversions.event))) = (\(event)) AND w.content = d.content
+          );
         END IF;
         RETURN NULL;
       END
       $guard$
       """)
   }
+
+  /// Whether the event stood in its source before this transaction: what the write path adds to lock a late row by is no late
+  /// arrival.
+  private func wasThere(_ origin: SQL) -> SQL {
+    let cases = inputs.map { input -> SQL in
+      let source = input.source
+      return """
+        WHEN \(literal: .init(codeOf: source)) THEN EXISTS (
+          SELECT 1 FROM \(source.table) AS s
+          WHERE (\(of("s", source.key))) = (\(of("new", [subjectID, id]))) AND rollup.is_committed(s.xmin)
+        )
+        """
+    }
+    return "CASE \(origin)::text \(.joined(cases, "\n")) ELSE false END"
+  }
 }
 
 extension MostRecent {
   private static func leaveOut(_ column: Column) -> SQL {
     "IF NOT \(literal: .init(nameOf: column)) = ANY (has) THEN new.\(column) := NULL; END IF;"
+  }
+}
+
+extension PeriodTable {
+  fileprivate static var refusal: SQL {
+    """
+    RAISE EXCEPTION '% of a closed period is refused: %', TG_OP, TG_TABLE_NAME
+      USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
+    """
   }
 }
 
@@ -89,15 +125,11 @@ extension PeriodCount {
       SET search_path FROM CURRENT AS $guard$
       -- Called by whoever writes, run as the owner: pg_temp is the last that its search path names.
       BEGIN
-        IF TG_OP = 'INSERT' THEN
-          INSERT INTO \(late) (period_type, period_start, \(group), \(Self.change))
-          VALUES (new.period_type, new.period_start, new.\(group), new.\(Self.change));
-          RETURN NULL;
+        IF TG_OP <> 'INSERT' THEN
+          \(Self.refusal)
         END IF;
-        IF coalesce(current_setting('rollup.doing', true), '') = '' THEN
-          RAISE EXCEPTION '% of a closed period is refused: %', TG_OP, TG_TABLE_NAME
-            USING ERRCODE = 'RC077', HINT = '''rollup restate'' makes a new edition.';
-        END IF;
+        INSERT INTO \(late) (period_type, period_start, \(group), \(Self.change))
+        VALUES (new.period_type, new.period_start, new.\(group), new.\(Self.change));
         RETURN NULL;
       END
       $guard$
@@ -119,8 +151,11 @@ extension PeriodTable {
         SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)
         """),
       createGuard,
-    ]
+    ] + createSettling
   }
+
+  /// What makes the other functions that closed periods need.
+  public var createSettling: [Statement] { [] }
 
   /// Keeps writers of one period out until the transaction ends: waits for those who have written to it, and for no
   /// others.
@@ -170,8 +205,8 @@ extension PeriodTable {
 
 /// What has to be in the catalogue of the database for a closed period to be guarded.
 public struct GuardCheck: Hashable, Sendable {
-  /// `table trigger events function` of a trigger that always fires (events as `pg_trigger.tgtype` has them),
-  /// `partition in parent`, or `function()` and its body.
+  /// `table trigger events function` of a trigger that always fires (events as `pg_trigger.tgtype` has them), or
+  /// `partition in parent`.
   public let expected: String
   /// What it means that it is not there.
   public let complaint: String
@@ -182,33 +217,6 @@ extension GuardCheck {
   fileprivate static let forEachChange = 1 + 2 + 4 + 8 + 16
   fileprivate static let forTruncate = 2 + 32
   fileprivate static let forAnything = 2 + 4 + 8 + 16 + 32
-
-  /// The checks of the tables of what is published, the editions among them.
-  public static func published(_ parts: [EditionPart]) -> [GuardCheck] {
-    var tables: [TableName] = [
-      Editions.table, "rollup.edition_leaves", "rollup.edition_regions",
-    ]
-    for table in parts.compactMap(\.published) where !tables.contains(table) {
-      tables.append(table)
-    }
-    return tables.flatMap { table in
-      ["published \(forEachChange) guard_published", "published_whole \(forTruncate) refuse"].map {
-        GuardCheck(
-          expected: "\(table.qualified) \($0)",
-          complaint: "a guard of \(table.qualified) is missing or switched off")
-      }
-    }
-  }
-}
-
-extension PeriodTable {
-  /// The check that the guard does what it was declared to do.
-  public var functionOfGuards: GuardCheck {
-    let body = createGuard.text.split(separator: "$guard$", omittingEmptySubsequences: false)[1]
-    return GuardCheck(
-      expected: "\(guardFunction.qualified)()\(body)",
-      complaint: "the function \(guardFunction.qualified) is not the one that guards")
-  }
 }
 
 extension RecordedPart {

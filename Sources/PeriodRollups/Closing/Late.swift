@@ -9,6 +9,10 @@ extension PeriodTable {
 extension TableName {
   /// The function that guards closed periods of a rollup's table.
   var guardFunction: TableName { TableName(schema: schema, Identifier("guard_" + table.name)) }
+  /// The function that brings late rows of a rollup's table to what the sources say.
+  var settlingFunction: TableName {
+    TableName(schema: schema, Identifier("settle_" + table.name))
+  }
 }
 
 extension PeriodTable {
@@ -49,52 +53,93 @@ extension MostRecent {
   ///
   /// Only with the late rows locked that exist or could come to exist, or with the subjects locked `FOR UPDATE`: the
   /// guard makes and locks one for every event that it diverts.
+  ///
+  /// A function of the owner's does it (``createSettling``), and nobody else writes late rows but the guard: what a restatement
+  /// takes in is what the sources say, or an event that is in the ledger.
   public func settle(_ lens: Lens) -> Statement {
+    Statement(
+      "what closed periods would have in \(name)",
+      "SELECT \(settling)(\(lens.keys(of: subject)), \(Parameter.periodStarts))")
+  }
+
+  /// The function that ``settle(_:)`` calls.
+  var settling: TableName { table.settlingFunction }
+
+  /// Makes that function, for those who write.
+  public var createSettling: [Statement] {
+    let statements = [missingLateRows, sameLateRows].map { statement in
+      statement.replacingParameters { parameter in
+        switch parameter {
+        case .timeZone: "reporting_zone"
+        case .periodStarts: "given_starts"
+        default: "given_subjects"
+        }
+      }
+    }
+    let key = subject.id.type
+    return [
+      Statement(
+        "make what brings late rows of \(name) to what the sources say",
+        """
+        CREATE OR REPLACE FUNCTION \(settling)(given_subjects \(key)[], given_starts date[]) RETURNS void
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off
+        SET plan_cache_mode = force_custom_plan AS $settle$
+        DECLARE
+          reporting_zone text := (SELECT d.time_zone FROM rollup.deployment AS d);
+        BEGIN
+          \(statements[0]);
+          \(statements[1]);
+        END
+        $settle$
+        """),
+      Statement(
+        "only writers call it",
+        "REVOKE EXECUTE ON FUNCTION \(settling)(\(key)[], date[]) FROM PUBLIC"),
+    ]
+  }
+
+  private var missingLateRows: SQL {
     let closed: SQL = """
       p.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("p"))
       """
-    return Statement(
-      "what closed periods would have in \(name)",
-      """
+    return """
       INSERT INTO \(late) AS r (\(names(key + content)))
       SELECT \(.joined(key.map { "coalesce(\($0.of("m")), \($0.of("n")))" } + content.map { $0.of("m") }))
       FROM (
-        \(asEditionsHave(mostRecent(candidates(lens, where: closed))))
+        \(asEditionsHave(mostRecent(candidates(.subjects, where: closed))))
       ) AS m
       FULL JOIN (
         \(known(where: """
-          \(lens.condition(on: subjectID.of("r"), subject.id.type))
+          \(Lens.subjects.condition(on: subjectID.of("r"), subject.id.type))
             AND r.period_start = ANY (\(Parameter.periodStarts)) AND \(isClosed("r"))
           """))
       ) AS n ON (\(of("n", key))) = (\(of("m", key)))
       WHERE (\(of("m", content))) IS DISTINCT FROM (\(of("n", content)))
       ORDER BY \(.joined(lockOrder.map { "coalesce(\($0.of("m")), \($0.of("n")))" }))
       ON CONFLICT (\(names(key))) DO UPDATE
-      SET (\(names(content))) = (\(of("excluded", content)))
-      """)
+      SET (\(names(content))) = ROW (\(of("excluded", content)))
+      """
   }
 
   /// Removes late rows that say the same as the closed rows: a change locks them by making them, and may turn out to be none
-  /// for the period, as one of a column that its edition does not have. After ``settle(_:)``.
+  /// for the period, as one of a column that its edition does not have.
   ///
   /// One that somebody else holds stays: he may be about to change it. Who waits for one that goes makes it again (the guard).
-  public func dropSame(_ lens: Lens) -> Statement {
-    Statement(
-      "late rows that say what the closed rows of \(name) say",
-      """
-      DELETE FROM \(late) AS d
-      USING (
-        SELECT \(of("l", key))
-        FROM \(late) AS l
-        LEFT JOIN \(table) AS r ON (\(of("r", key))) = (\(of("l", key)))
-        WHERE \(lens.condition(on: subjectID.of("l"), subject.id.type))
-          AND l.period_start = ANY (\(Parameter.periodStarts))
-          AND (\(of("l", content))) IS NOT DISTINCT FROM (\(of("r", content)))
-        ORDER BY \(.joined(lockOrder.map { $0.of("l") }))
-        FOR UPDATE OF l SKIP LOCKED
-      ) AS s
-      WHERE (\(of("d", key))) = (\(of("s", key)))
-      """)
+  private var sameLateRows: SQL {
+    """
+    DELETE FROM \(late) AS d
+    USING (
+      SELECT \(of("l", key))
+      FROM \(late) AS l
+      LEFT JOIN \(table) AS r ON (\(of("r", key))) = (\(of("l", key)))
+      WHERE \(Lens.subjects.condition(on: subjectID.of("l"), subject.id.type))
+        AND l.period_start = ANY (\(Parameter.periodStarts))
+        AND (\(of("l", content))) IS NOT DISTINCT FROM (\(of("r", content)))
+      ORDER BY \(.joined(lockOrder.map { $0.of("l") }))
+      FOR UPDATE OF l SKIP LOCKED
+    ) AS s
+    WHERE (\(of("d", key))) = (\(of("s", key)))
+    """
   }
 }
 

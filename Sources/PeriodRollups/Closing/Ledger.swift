@@ -13,10 +13,6 @@ public struct Ledger: Sendable {
     func column(_ name: Identifier, _ type: ColumnType, _ suffix: SQL = "") -> ShapedColumn {
       ShapedColumn(Column(name, type), required: true, suffix)
     }
-    let once: [Identifier] = [
-      "period_start", "period_type", "subject_id", "source", "row_id", "transaction", "change",
-      "effect",
-    ]
     return TableShape(
       "make the ledger of late arrivals", Self.table,
       columns: [
@@ -28,13 +24,25 @@ public struct Ledger: Sendable {
         column("source", .char), column("subject_id", catalog.subject.id.type),
         column("row_id", .text), column("period_type", .char), column("period_start", .date),
         ShapedColumn(Column("occurred_at", .timestamptz)),
-      ], key: [Column("number", .bigint)],
+      ],
       indexes: [
         IndexShape(
-          "one entry for a change and period", "late_arrivals_once",
-          on: once.map { Column($0, .text) }, unique: true)
+          "one entry for a change and period", "late_arrivals_once", on: Self.once, unique: true)
       ])
   }
+
+  /// What an entry is told by. `number` only orders entries, and is no key: where its sequence has fallen behind the table,
+  /// as after a failover or a partial restore, an entry would collide with an older one, and be lost or fail a write.
+  static let once = [
+    "period_start", "period_type", "subject_id", "source", "row_id", "transaction", "change",
+    "effect",
+  ].map { Column(Identifier($0), .text) }
+
+  /// What a writer says of an entry; number, time and transaction are the database's.
+  static let said: [Identifier] = [
+    "change", "effect", "source", "subject_id", "row_id", "period_type", "period_start",
+    "occurred_at",
+  ]
 
   /// What was done.
   public enum Change: String, Sendable {
@@ -115,7 +123,7 @@ public struct Ledger: Sendable {
       ) AS q
       JOIN \(Editions.closed(for: catalog.fed(by: source).map(\.0), as: "c")) ON c.period_type = q.period_type AND c.period_start = q.period_start
       WHERE NOT (q.was AND q.stands AND \(isYoung(source, "q")))
-      ON CONFLICT DO NOTHING
+      ON CONFLICT (\(names(Self.once))) DO NOTHING
       """)
   }
 

@@ -6,6 +6,8 @@ public enum Lens: Hashable, Sendable {
   case subjects
   /// The subjects from a key (itself included) up to another (itself not); an end that is not bounded is open.
   case chunk(bounded: Bounds)
+  /// The subjects whose keys are given as an array of texts.
+  case named
   /// The subjects of source rows.
   case subjectsOf(RowSet, Source)
   /// The subjects of the rows in a staging table.
@@ -19,10 +21,29 @@ public enum Lens: Hashable, Sendable {
     public static let above = Bounds(rawValue: 2)
   }
 
+  /// The keys of its subjects, as an array.
+  func keys(of subject: Subject) -> SQL {
+    switch self {
+    case .subjects: "\(Parameter.subjects(subject.id.type))"
+    case .subjectsOf(let rows, let source):
+      "ARRAY(SELECT DISTINCT a.subject_id FROM \(rows.relation(of: source, as: "a")))"
+    case .staged(let table, let column): "ARRAY(SELECT DISTINCT \(column) FROM \(table))"
+    case .everything, .chunk, .named:
+      """
+      ARRAY(
+        SELECT \(subject.id.of("k")) FROM \(subject.table) AS k
+        WHERE \(condition(on: subject.id.of("k"), subject.id.type))
+      )
+      """
+    }
+  }
+
   func condition(on key: SQL, _ type: ColumnType) -> SQL {
     switch self {
     case .everything: return "true"
     case .subjects: return "\(key) = ANY (\(Parameter.subjects(type)))"
+    case .named:
+      return "\(key) = ANY ((\(Parameter("keys", .array(.text))))::\(type)[])"
     case .subjectsOf(let rows, let source):
       return "\(key) IN (SELECT a.subject_id FROM \(rows.relation(of: source, as: "a")))"
     case .staged(let table, let column): return "\(key) IN (SELECT \(column) FROM \(table))"

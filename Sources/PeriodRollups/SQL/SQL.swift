@@ -100,6 +100,22 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
     return fragments.dropFirst().reduce(first) { $0 + separator + $1 }
   }
 
+  /// The same with its parameters written as something else, as the body of a function has its arguments. A parameter that the
+  /// declaration fixes is a literal.
+  func replacingParameters(_ written: (Parameter) -> SQL) -> SQL {
+    var replaced: SQL = ""
+    for segment in segments {
+      switch segment {
+      case .text: replaced.segments.append(segment)
+      case .parameter(let parameter):
+        let value: SQL =
+          parameter.constant.map { "\(literal: .init(declared: $0))" } ?? written(parameter)
+        replaced = replaced + "(\(value))::\(parameter.type)"
+      }
+    }
+    return replaced
+  }
+
   public static func + (a: SQL, b: SQL) -> SQL {
     var sum = a
     sum.segments += b.segments

@@ -106,6 +106,9 @@ extension SchemaPlan {
               Statement("its late rows", "DROP TABLE \(relation.suffixed("_late"))"),
               Statement("its guard", "DROP FUNCTION IF EXISTS \(relation.guardFunction)()"),
               Statement(
+                "what brought its late rows right",
+                "DROP FUNCTION IF EXISTS \(relation.settlingFunction)"),
+              Statement(
                 "what is said of it",
                 "DELETE FROM \(Readiness.table) WHERE relation = \(literal: .init(found: name))"),
             ]))

@@ -35,6 +35,9 @@ public struct SchemaPlan: Sendable {
     }
     try bring([(Ledger(catalog).shape, "the ledger")], called: "the ledger")
     addIndexes(of: Ledger(catalog).shape)
+    try bring(
+      [(Diversions(catalog).shape, "the table of diverted events")],
+      called: "the table of diverted events", with: Diversions(catalog).makeEntering)
     if !Changes(catalog).places.isEmpty {
       try bring([(Changes(catalog).shape, "the notes of changes")], called: "the notes of changes")
     }

@@ -67,6 +67,7 @@ extension PeriodCount {
         DELETE FROM \(table) AS r
         USING many
         WHERE (r.period_type, r.period_start, \(group.of("r"))) = (many.period_type, many.period_start, \(group.of("many")))
+          AND NOT \(isClosed("r"))
         RETURNING r.*
       )
       INSERT INTO \(table) (period_type, period_start, \(group), \(Self.change))

@@ -23,7 +23,10 @@ public struct Explanation: Sendable, CustomStringConvertible {
     var sections: [(String, [Statement])] = [
       ("the tables", rollup.create),
       ("a partition, for 2024-06", rollup.createPartition(of: Self.example)),
-      ("what closed periods could not take", rollup.createLate + rollup.makeGuard),
+      (
+        "what closed periods could not take",
+        rollup.createLate + rollup.makeGuard + Ledger(catalog).create + Diversions(catalog).create
+      ),
       ("closing 2024-06", [rollup.lock(Self.example)] + rollup.seal(Self.example)),
       (
         "restating 2024-06, edition 2",
@@ -83,7 +86,7 @@ public struct Explanation: Sendable, CustomStringConvertible {
         (
           "\(name): after any of these, where a period is closed",
           [
-            rollup.settle(.subjects), rollup.dropSame(.subjects),
+            rollup.settle(.subjects),
             ledger.enter(.edit, input.source, before: .given),
           ]
         ),

@@ -96,11 +96,14 @@ extension MostRecent {
       \(Parameter.rows(id.type))) AS a (subject_id, period_type, period_start, row_id)
       WHERE \(subjectID.of("r")) = a.subject_id AND r.period_type = a.period_type
         AND r.period_start = a.period_start AND \(id.of("r")) = a.row_id
-        AND r.period_start = ANY (\(Parameter.periodStarts))
+        AND r.period_start = ANY (\(Parameter.periodStarts)) AND NOT \(isClosed("r"))
       """)
   }
 
-  /// Removes the rows of those of the lens's subjects that no longer exist.
+  /// Removes the rows of those of the lens's subjects that no longer exist; those of closed periods stay.
+  ///
+  /// Whether a period is closed is exact: the statement holds the partitions before its snapshot is taken, and nobody closes a
+  /// period whose partition somebody holds.
   public func dematerialise(_ lens: Lens) -> Statement {
     Statement(
       "remove the rows of \(name)",
@@ -109,7 +112,7 @@ extension MostRecent {
       WHERE \(lens.condition(on: subjectID.of("r"), subject.id.type)) AND NOT EXISTS (
         SELECT FROM \(subject.table) AS k
         WHERE \(subject.id.of("k")) = \(subjectID.of("r")) AND \(subject.exists.sql(of: "k"))
-      )
+      ) AND NOT \(isClosed("r"))
       """)
   }
 }

@@ -197,9 +197,7 @@ public struct SourceWrites: Sendable {
 
   /// Makes the late rows of closed periods right after a change, and removes those that say nothing new; see
   /// ``MostRecent/settle(_:)``.
-  public func settle(_ lens: Lens) -> [Statement] {
-    fed.flatMap { [$0.rollup.settle(lens), $0.rollup.dropSame(lens)] }
-  }
+  public func settle(_ lens: Lens) -> [Statement] { fed.map { $0.rollup.settle(lens) } }
 
   /// The first days of the periods that rows are in: what ``takeAway(_:)`` is told, so that it looks nowhere else.
   public func periods(of rows: RowSet) -> Statement {
@@ -233,7 +231,7 @@ public struct SourceWrites: Sendable {
           DELETE FROM \(rollup.table) AS r
           USING \(rows.relation(of: source, as: "a"))
           WHERE \(rollup.subjectID.of("r")) = a.subject_id AND \(rollup.isFrom(source))\(rollup.id.of("r")) = a.row_id
-            AND r.period_start = ANY (\(Parameter.periodStarts))
+            AND r.period_start = ANY (\(Parameter.periodStarts)) AND NOT \(rollup.isClosed("r"))
           """),
       ]
     }

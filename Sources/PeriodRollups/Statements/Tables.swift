@@ -13,6 +13,8 @@ public protocol PeriodTable: Sendable {
   var place: Column { get }
   /// The function that guards closed periods; ``makeGuard`` makes it.
   var createGuard: Statement { get }
+  /// Makes the function that brings late rows to what the sources say; none where there is none.
+  var createSettling: [Statement] { get }
   /// Brings a closed period to what is known now, for a restatement.
   func takeIn(_ period: Period) -> [Statement]
 }
@@ -128,7 +130,8 @@ extension PeriodTable {
 extension TableName {
   func ofPeriods(_ type: PeriodType) -> TableName { suffixed("_\(type.tableWord)") }
 
-  func partition(of period: Period) -> TableName {
+  /// The partition of a period, of a rollup's parent table.
+  public func partition(of period: Period) -> TableName {
     let suffix = period.description.lowercased().map { character in
       switch character {
       case "-": "_"
@@ -140,7 +143,7 @@ extension TableName {
   }
 
   /// Where the rows of an edition are kept once it is restated.
-  func edition(_ edition: Int, of period: Period) -> TableName {
+  public func edition(_ edition: Int, of period: Period) -> TableName {
     partition(of: period).suffixed("_edition_\(edition)")
   }
 }

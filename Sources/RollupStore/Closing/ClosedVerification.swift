@@ -37,7 +37,7 @@ public struct ClosedVerification: Sendable {
   ) async throws {
     let records = try await store.editions()
     let ofAll = try await inOneSnapshot { tx in
-      try await strays(records, tx) + missing(guardsOfAll, guards(tx))
+      try await strays(records, tx) + objects(tx)
     }
     for finding in ofAll where !found(finding) { return }
     for record in records {
@@ -54,7 +54,8 @@ public struct ClosedVerification: Sendable {
       let isLast = !editions.contains {
         $0.period == edition.period && $0.number > edition.number
       }
-      return try await rows(edition, isLast: isLast, tx) + regions(edition, tx)
+      return try await rows(edition, isLast: isLast, tx) + unentered(edition, isLast: isLast, tx)
+        + regions(edition, tx)
         + chain(edition, tx)
         + missing(guards(of: edition, store.parts(of: edition, in: tx), isLast: isLast), guards(tx))
         .map {
@@ -113,6 +114,42 @@ public struct ClosedVerification: Sendable {
       }
     }
     return try await findings + unrecorded(edition, recorded, tx)
+  }
+
+  /// What came late, or was taken in by a restatement, and is in no ledger. Ids only.
+  private func unentered(_ edition: Edition, isLast: Bool, _ tx: borrowing Transaction)
+    async throws -> [Finding]
+  {
+    let recorded = try await store.parts(of: edition, in: tx)
+    let former =
+      edition.number > 1
+      ? try await store.parts(of: Edition(edition.period, edition.number - 1), in: tx) : []
+    var findings: [Finding] = []
+    for rollup in store.catalog.mostRecent {
+      guard let part = recorded.first(where: { $0.name == rollup.name }),
+        try await isWhole(part, rollup.late, tx)
+      else { continue }
+      var statements = isLast ? [rollup.unenteredLateRows(in: edition.period)] : []
+      if let before = former.first(where: { $0.name == rollup.name }) {
+        let now = part.rows(of: edition.period, keptAs: isLast ? nil : edition.number)
+        let kept = before.rows(of: edition.period, keptAs: edition.number - 1)
+        if try await isWhole(before, kept, tx), try await isWhole(part, now, tx) {
+          let both = rollup.kept.filter { before.has($0) && part.has($0) }
+          statements.append(
+            rollup.unenteredRows(of: edition.period, in: now, before: kept, comparing: both))
+        }
+      }
+      for statement in statements {
+        let keys = try await tx.query(store.query(statement)).map { try $0.decode(String.self) }
+        guard let first = keys.first else { continue }
+        let others = keys.count > 1 ? " (and \(keys.count - 1) more)" : ""
+        findings.append(
+          Finding(
+            edition: edition, district: nil,
+            what: "\(statement.name): \(store.catalog.subject.name) \(first)\(others)"))
+      }
+    }
+    return findings
   }
 
   /// Parts with digests of which is not on record what they are over.
@@ -227,9 +264,14 @@ public struct ClosedVerification: Sendable {
 
   // MARK: Guard
 
-  /// The guards of what belongs to all editions, and the functions of all guards.
-  private var guardsOfAll: [GuardCheck] {
-    GuardCheck.published(publication.parts) + store.catalog.periodTables.map(\.functionOfGuards)
+  /// What is of all editions: functions, policies, owners, rights, and the triggers of what is published. A trigger of one
+  /// edition's is named with it.
+  private func objects(_ tx: borrowing Transaction) async throws -> [Finding] {
+    let objects = DatabaseObjects(
+      catalog: store.catalog, published: publication.parts.compactMap(\.published))
+    return try await objects.findings(in: tx).filter { !$0.isOfEdition }.map {
+      Finding(edition: nil, district: nil, what: $0.what)
+    }
   }
 
   private func guards(of edition: Edition, _ recorded: [RecordedPart], isLast: Bool)
@@ -244,7 +286,7 @@ public struct ClosedVerification: Sendable {
   }
 
   /// What is in the database's catalogue, as ``GuardCheck/expected`` has it: triggers that always fire, with the events
-  /// that they fire for and without a condition; partitions; functions of the schema.
+  /// that they fire for and without a condition; partitions.
   private func guards(_ tx: borrowing Transaction) async throws -> Set<String> {
     let rows = try await tx.query(
       """
@@ -253,18 +295,14 @@ public struct ClosedVerification: Sendable {
       JOIN pg_class AS c ON c.oid = t.tgrelid
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_proc AS p ON p.oid = t.tgfoid
-      WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND t.tgqual IS NULL
+      JOIN pg_namespace AS f ON f.oid = p.pronamespace
+      WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND t.tgqual IS NULL AND t.tgattr::text = '' AND f.nspname = 'rollup'
       UNION ALL
       SELECT n.nspname || '.' || c.relname || ' in ' || p.relname
       FROM pg_inherits AS i
       JOIN pg_class AS c ON c.oid = i.inhrelid
       JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_class AS p ON p.oid = i.inhparent
-      UNION ALL
-      SELECT n.nspname || '.' || p.proname || '()' || p.prosrc
-      FROM pg_proc AS p
-      JOIN pg_namespace AS n ON n.oid = p.pronamespace
-      WHERE p.prorettype = 'trigger'::regtype
       """)
     return Set(try rows.map { try $0.decode(String.self) })
   }

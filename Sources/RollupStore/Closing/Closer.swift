@@ -175,6 +175,7 @@ public struct Closer: Sendable {
     _ period: Period, despiteBackfill: Bool, turn: () async throws -> Void,
     check: ([Int]) throws(Closing.Refusal) -> String?
   ) async throws -> Outcome {
+    try await checkRows(of: period, despiteBackfill: despiteBackfill, check: check)
     if let span = PeriodSpan(from: period, through: period) {
       _ = try await store.pool.withConnection {
         try await Partitions(store.catalog).ensure(span, on: $0)
@@ -230,6 +231,20 @@ public struct Closer: Sendable {
     let held = ContinuousClock.now - lockedAt
     await store.forgetChanges()
     return Outcome(edition: edition, digest: digest, held: held)
+  }
+
+  /// In a transaction of its own: it reads whole rollups, and a closing that holds their tables while it waits for its turn would
+  /// be in the way of the one whose turn it is.
+  private func checkRows(
+    of period: Period, despiteBackfill: Bool, check: ([Int]) throws(Closing.Refusal) -> String?
+  ) async throws {
+    try await store.pool.transaction(.repeatableRead, readOnly: true, retrying: .standard) { tx in
+      let reason = try check(try await editions(of: period, in: tx))
+      guard !despiteBackfill else { return }
+      try await checkFilled(period, in: tx)
+      _ = try await tx.pipeline(["SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off"])
+      try await checkRows(of: period, isClosed: reason != nil, in: tx)
+    }
   }
 
   private func checkFilled(_ period: Period, in tx: borrowing Transaction) async throws {

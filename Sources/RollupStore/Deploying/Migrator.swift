@@ -126,6 +126,7 @@ public struct Migrator: Sendable {
     let schema = try SchemaPlan(catalog, found: found, dropping: drops)
     plan.steps += schema.steps.map { MigrationStep($0) }
     plan.remarks = schema.remarks
+    if plan.outcome.applied.isEmpty { try await mend(in: &plan, connection) }
     let (zone, set) = try await set(timeZone: timeZone, found, connection)
     plan.outcome.timeZone = zone
     if let set {
@@ -137,6 +138,31 @@ public struct Migrator: Sendable {
     plan.steps += partitions.map { Partitions.step($0.table, $0.period) }
     plan.outcome.partitions = partitions.count
     return plan
+  }
+
+  /// What keeps closed periods as they are and is not as this version makes it, made again; what a person has to decide is
+  /// a remark. Of a database that is up to date: an older one is brought there first.
+  private func mend(in plan: inout Plan, _ connection: Connection) async throws {
+    let objects = DatabaseObjects(catalog: catalog, published: published)
+    let findings = try await connection.transaction(.repeatableRead, readOnly: true) { tx in
+      try await objects.findings(in: tx)
+    }
+    for finding in findings {
+      guard !finding.mending.isEmpty else {
+        plan.remarks.append(
+          "\(finding.what); it stays, because it may be somebody's: look at it, and drop it")
+        continue
+      }
+      let isMadeAnyway = plan.steps.contains { step in
+        step.pieces.contains { finding.mending.contains($0.query.text) }
+      }
+      guard !isMadeAnyway else { continue }
+      plan.steps.append(
+        MigrationStep(
+          "mend: \(finding.what)",
+          finding.mending.map { .init("as this version makes it", Query(text: $0)) }
+            + [.init("it is the owner's", Roles.ownMade)]))
+    }
   }
 
   private static let schema: Query = """

@@ -81,6 +81,7 @@ struct Roles: Sendable {
         IF to_regrole('rollup_owner') IS NULL OR NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
           RETURN;
         END IF;
+        \(transferSchema.replacing("\n", with: "\n  "))
         \(transfer.replacing("\n", with: "\n  "))
       END
       $own$
@@ -94,12 +95,18 @@ struct Roles: Sendable {
         EXECUTE format('GRANT rollup_owner TO %I', current_user);
       END IF;
       EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
-      IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
-        ALTER SCHEMA rollup OWNER TO rollup_owner;
-      END IF;
+      \(transferSchema.replacing("\n", with: "\n  "))
       \(transfer.replacing("\n", with: "\n  "))
     END
     $owning$
+    """
+
+  /// Before what is in it: whoever is given a table must be allowed to make one there.
+  private static let transferSchema = """
+    IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
+      EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
+      ALTER SCHEMA rollup OWNER TO rollup_owner;
+    END IF;
     """
 
   private static let transfer = """

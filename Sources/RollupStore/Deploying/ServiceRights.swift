@@ -25,40 +25,53 @@ enum ServiceRights {
         "what may have changed since it was counted",
         "GRANT EXECUTE ON FUNCTION rollup.changes_since(pg_snapshot), rollup.circumstances(), rollup.forget_changes() TO \(role)"
       ),
-      policy(on: "rollup.deployment", "(SELECT rollup.reach()) IS NOT NULL"),
-      policy(on: "rollup.editions", "(SELECT rollup.reach()) IS NOT NULL"),
+    ] + policies.filter(\.isOfService).map { ("which rows of \($0.table) a token sees", made($0)) }
+
+  /// What narrows what the service sees. Everybody else sees everything, as before there were policies.
+  static let policies: [ExpectedPolicy] =
+    ["rollup.deployment", "rollup.editions", "rollup.published_figures"].map {
+      ExpectedPolicy(
+        table: $0, name: "everybody", isOfService: false, condition: "true", printed: "true")
+    }
+    + ["rollup.deployment", "rollup.editions"].map {
+      ExpectedPolicy(
+        table: $0, name: "served", isOfService: true,
+        condition: "(SELECT rollup.reach()) IS NOT NULL",
+        printed: "(( SELECT rollup.reach() AS reach) IS NOT NULL)")
+    } + [
       // Each subquery is computed once a statement, not once a row. What a row lacks is in no narrower region.
-      policy(
-        on: "rollup.published_figures",
-        """
-        (SELECT rollup.reach()) IS NOT NULL
-          AND coalesce(state = (SELECT (rollup.reach())[1]), true)
-          AND coalesce(district = (SELECT (rollup.reach())[2]), true)
-          AND coalesce(coalesce(block, '') = (SELECT (rollup.reach())[3]), true)
-          AND coalesce(coalesce(facility_id::text, '') = (SELECT (rollup.reach())[4]), true)
-        """),
+      ExpectedPolicy(
+        table: "rollup.published_figures", name: "served", isOfService: true,
+        condition: """
+          (SELECT rollup.reach()) IS NOT NULL
+            AND coalesce(state = (SELECT (rollup.reach())[1]), true)
+            AND coalesce(district = (SELECT (rollup.reach())[2]), true)
+            AND coalesce(coalesce(block, '') = (SELECT (rollup.reach())[3]), true)
+            AND coalesce(coalesce(facility_id::text, '') = (SELECT (rollup.reach())[4]), true)
+          """,
+        printed:
+          "((( SELECT rollup.reach() AS reach) IS NOT NULL) AND COALESCE((state = ( SELECT (rollup.reach())[1] AS reach)), true) "
+          + "AND COALESCE((district = ( SELECT (rollup.reach())[2] AS reach)), true) "
+          + "AND COALESCE((COALESCE(block, ''::text) = ( SELECT (rollup.reach())[3] AS reach)), true) "
+          + "AND COALESCE((COALESCE((facility_id)::text, ''::text) = ( SELECT (rollup.reach())[4] AS reach)), true))"
+      )
     ]
 
-  private static let role = RollupRole.server.rawValue
+  static let role = RollupRole.server.rawValue
 
-  /// Narrows what the service sees of a table. Made once, since making it keeps readers waiting: a change of one takes a
-  /// migration that drops it.
-  private static func policy(on table: StaticString, _ condition: String) -> (
-    name: String, text: String
-  ) {
-    (
-      "which rows of \(table) a token sees",
-      """
-      DO $policy$
-      BEGIN
-        IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = '\(table)'::regclass AND polname = 'served') THEN
-          CREATE POLICY served ON \(table) AS RESTRICTIVE TO \(role) USING (
-            \(condition.replacing("\n", with: "\n      "))
-          );
-        END IF;
-      END
-      $policy$
-      """
-    )
+  /// Makes a policy where it is not there. Made once, since making it keeps readers waiting; one that is there and differs
+  /// is what `rollup migrate` mends (``DatabaseObjects``).
+  private static func made(_ policy: ExpectedPolicy) -> String {
+    """
+    DO $policy$
+    BEGIN
+      IF NOT EXISTS (
+        SELECT FROM pg_policy WHERE polrelid = '\(policy.table)'::regclass AND polname = '\(policy.name)'
+      ) THEN
+        \(policy.making[1].replacing("\n", with: "\n    "));
+      END IF;
+    END
+    $policy$
+    """
   }
 }

@@ -162,8 +162,6 @@ extension RollupStore {
   {
     var derived = Derived()
     try await tx.execute(query(count.maintenance))
-    // Closed periods have nothing to fold, and their guard need not say so.
-    try await tx.execute(query(Doing.change.statement))
     derived.written = try await tx.execute(query(count.mend, values(of: span)))
     try await note(derived, in: tx)
     try await tx.execute(query(count.fold))
