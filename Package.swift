@@ -52,6 +52,7 @@ let package = Package(
         .embedInCode("0009_readings_by_time.sql"), .embedInCode("0010_tokens.sql"),
         .embedInCode("0011_tokens_used_by_the_hour.sql"), .embedInCode("0012_changes.sql"),
         .embedInCode("0013_first_period.sql"),
+        .embedInCode("0015_jobs.sql"),
         .embedInCode("0016_guards.sql"),
       ]),
     .target(

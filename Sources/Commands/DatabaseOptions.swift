@@ -24,8 +24,8 @@ public struct DatabaseOptions: ParsableArguments {
   public func pool(
     size: Int = 4, as worker: String? = nil, options: [String: String] = [:]
   ) async throws -> Pool {
-    let name = worker.map(Jobs.sessionName) ?? Terminal.program
-    return Pool(try await settings(applicationName: name, options: options), size: size)
+    let settings = try await settings(applicationName: Terminal.program, options: options)
+    return Pool(worker.map(settings.sessions) ?? settings, size: size)
   }
 
   /// How to reach the database; the private server is started when that is the one.

@@ -9,6 +9,9 @@ extension Store {
 
   /// Records what a phone sent: inserted when it is new, corrected when it is there with other values, nothing when it is
   /// there as sent. A reading may come before its patient; it counts when the patient arrives.
+  ///
+  /// The key is the patient and the id together: under another patient's it is another row, which counts too. A reading that was somebody
+  /// else's goes over with ``reassign(_:_:from:to:)``. Imports do that by themselves (docs/import.md).
   @discardableResult
   public func record<R: Event>(_ event: R) async throws -> WriteOutcome {
     if try await path(R.self).insert(event.id, of: event.patientID, event.values) {

@@ -8,6 +8,8 @@ public struct ImportReport: Sendable, Hashable {
     public let name: String
     /// How many of its rows are new, changed and unchanged.
     public let outcome: BatchOutcome
+    /// How many of them were stored under another patient, and are this one's now.
+    public var moved = 0
   }
 
   /// One kind of input: a FHIR resource type or a CSV file.

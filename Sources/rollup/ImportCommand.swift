@@ -49,7 +49,9 @@ struct ImportArguments: ParsableArguments {
       let outcome = table.outcome
       Terminal.say(
         "\(table.name): \(outcome.inserted.grouped) new, \(outcome.changed.grouped) changed, "
-          + "\(outcome.unchanged.grouped) unchanged")
+          + "\(outcome.unchanged.grouped) unchanged"
+          + (table.moved > 0
+            ? ", \(table.moved.grouped) of them stored under another patient before" : ""))
     }
     if report.rejected > 0 {
       Terminal.say(

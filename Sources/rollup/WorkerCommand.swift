@@ -52,7 +52,7 @@ struct WorkerCommand: Command {
 
   func execute() async throws {
     let name = Worker.newName()
-    let settings = try await database.settings(applicationName: Jobs.sessionName(name))
+    let settings = try await database.settings(applicationName: Terminal.program).sessions(of: name)
     let pool = Pool(settings, size: size + 3)
     let store = try await RollupStore(pool, Rollups.catalog)
     let jobs = Jobs(pool, policy: JobPolicy(lease: .seconds(lease)))

@@ -58,7 +58,7 @@ import Testing
   @Test func chunksOfRunsBecomeJobs() async throws {
     try await withPool { pool in
       let files = Migrator.programme.migrations.filter {
-        ["0005_runs", "0007_jobs", "0008_runs_are_jobs"].contains($0.name)
+        ["0005_runs", "0007_jobs", "0008_runs_are_jobs", "0015_jobs"].contains($0.name)
       }
       try await pool.withConnection { connection in
         try await connection.script("CREATE SCHEMA rollup")
@@ -90,6 +90,51 @@ import Testing
         ])
       #expect(try await runs.progress(run.number).done == 3)
       #expect(try await runs.finish(run.number))
+    }
+  }
+
+  /// On a managed server nobody is a superuser. Where roles are there already and this one is no member of the owner's, the
+  /// database is migrated all the same, and who administers it is told what is missing.
+  @Test func aRoleThatIsNoMemberOfTheOwnerMigratesAndSaysWhatIsMissing() async throws {
+    try await withPool { pool in
+      let (name, address) = try await pool.withConnection { connection in
+        let (name, folder) = try await connection.query(
+          "SELECT current_database()::text, current_setting('unix_socket_directories')"
+        ).only((String, String).self)
+        for role in RollupRole.allCases {
+          _ = try? await connection.script("CREATE ROLE \(role.rawValue) NOLOGIN")
+        }
+        try await connection.script(
+          "CREATE ROLE \(name)_plain LOGIN; ALTER DATABASE \(name) OWNER TO \(name)_plain")
+        return (name, "postgresql:///\(name)?host=\(folder)&port=5432&user=\(name)_plain")
+      }
+      let plain = Pool(ConnectionSettings(conninfo: address), size: 1)
+      let first = try await Migrator.programme.run(plain, partitions: span)
+      #expect(
+        first.missingRoles == [
+          "GRANT rollup_owner TO <the role that migrates> WITH ADMIN OPTION;"
+        ])
+      try await pool.withConnection {
+        try await $0.script("GRANT rollup_owner TO \(name)_plain WITH ADMIN OPTION")
+      }
+      let second = try await Migrator.programme.run(plain, partitions: span)
+      #expect(second.missingRoles.isEmpty)
+      // From nothing too.
+      try await pool.withConnection { try await $0.script("DROP SCHEMA rollup CASCADE") }
+      #expect(try await Migrator.programme.run(plain, partitions: span).missingRoles.isEmpty)
+      let foreign = try await pool.withConnection {
+        try await $0.query(
+          "SELECT count(*) FROM pg_class WHERE relnamespace = 'rollup'::regnamespace AND relkind IN ('r', 'p') AND relowner <> 'rollup_owner'::regrole"
+        ).only(Int.self)
+      }
+      #expect(foreign == 0)
+      await plain.close()
+      try await pool.withConnection {
+        try await $0.script(
+          """
+          REASSIGN OWNED BY \(name)_plain TO postgres; DROP OWNED BY \(name)_plain; DROP ROLE \(name)_plain
+          """)
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -190,7 +191,7 @@ import Testing
     try await withHome { server in
       let folders = ServerFolders(home: server.home)
       try FileManager.default.createDirectory(
-        atPath: folders.socketFolder, withIntermediateDirectories: false,
+        atPath: folders.socketFolder, withIntermediateDirectories: true,
         attributes: [.posixPermissions: 0o777])
       try FileManager.default.createDirectory(
         at: folders.data, withIntermediateDirectories: true)
@@ -198,6 +199,65 @@ import Testing
         to: folders.data.appending(path: "PG_VERSION"), atomically: false, encoding: .utf8)
       let error = await #expect(throws: PostgresError.self) { try await server.start() }
       #expect(error?.message.contains(folders.socketFolder) == true)
+    }
+  }
+
+  @Test func theSocketIsInTheHomeWhereItFits() {
+    func folder(_ home: String) -> String {
+      ServerFolders(home: URL(filePath: home, directoryHint: .isDirectory)).socketFolder
+    }
+    let longest = "/" + String(repeating: "a", count: 107 - "//socket/.s.PGSQL.5432".utf8.count)
+    #expect(folder(longest) == longest + "/socket")
+    // Longer than a socket's path may be, or more to a shell than a name.
+    for home in [longest + "a", "/home/a b", "/home/a'b", "/home/a,b", "/home/$(id)", "/home/é"] {
+      #expect(folder(home).hasPrefix("/tmp/rollup-"), "\(home)")
+    }
+  }
+
+  @Test func aSocketFolderThatWasRemovedIsMadeAgainAndOneOfAnotherIsNotUsed() async throws {
+    try await withHome { server in
+      let files = FileManager.default
+      let folders = ServerFolders(home: server.home)
+      let url = try await server.start()
+      #expect(folders.socketFolder == folders.base.path + "/socket")
+      try files.removeItem(atPath: folders.socketFolder)
+      #expect(try await server.start() == url)
+      #expect(try await answer("SELECT 1", of: url) == 1)
+
+      // The server runs, and its socket is in a folder that others may enter, or that is somebody else's.
+      for change in ["chmod 0755", "chown 12345"] where geteuid() == 0 || change != "chown 12345" {
+        try await shell("\(change) \(folders.socketFolder)")
+        let error = await #expect(throws: PostgresError.self) { try await server.start() }
+        #expect(error?.kind == .localServer)
+        #expect(error?.message.contains("\(folders.socketFolder), where") == true)
+        try ServerUser.current().own(folders.socketFolder)
+      }
+      #expect(try await server.start() == url)
+    }
+  }
+
+  /// Root is somebody else than the server's user here.
+  @Test(.enabled(if: geteuid() == 0)) func somebodyElsesSocketIsNotTakenForTheServer() async throws
+  {
+    try await withHome { server in
+      let folders = ServerFolders(home: server.home)
+      try FileManager.default.createDirectory(
+        atPath: folders.socketFolder, withIntermediateDirectories: true)
+      let impostor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(impostor) }
+      var address = sockaddr_un()
+      address.sun_family = sa_family_t(AF_UNIX)
+      withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: folders.socket.utf8) }
+      let bound = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(impostor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+      }
+      try #require(bound == 0 && listen(impostor, 8) == 0)
+      let error = await #expect(throws: PostgresError.self) {
+        try await Connection.connect(ConnectionSettings(conninfo: server.url))
+      }
+      #expect(error?.description.contains("requirepeer") == true)
     }
   }
 

@@ -271,8 +271,8 @@ import Testing
       }.only((String, String).self)
       let dead = try await Connection.connect(
         ConnectionSettings(
-          conninfo: "postgresql:///\(address.1)?host=\(address.0)&port=5432&user=postgres",
-          applicationName: Jobs.sessionName("worker dead")))
+          conninfo: "postgresql:///\(address.1)?host=\(address.0)&port=5432&user=postgres"
+        ).sessions(of: "worker dead"))
       let lost = try #require(
         try await jobs.take(1, of: ["default"], kinds: ["a"], as: "worker dead").first)
       try await dead.script("BEGIN; SELECT pg_advisory_xact_lock(7)")

@@ -81,6 +81,7 @@ enum CSVTables {
     WHERE facility_id IS NOT NULL AND NOT EXISTS (
       SELECT FROM known_facilities AS f WHERE f.id = pg_temp.import_id('Facility', r.facility_id)
     );
+    \(givenToAnother(table, kind))
     CREATE INDEX ON import_rejects (file, line);
     INSERT INTO ready_\(table) (patient_id, id, facility_id, \(columns))
     SELECT r.patient_uuid, r.uuid,
@@ -97,6 +98,33 @@ enum CSVTables {
     LEFT JOIN ready_patients AS p ON p.id = r.patient_uuid
     LEFT JOIN patients AS k ON k.id = r.patient_uuid
     ORDER BY r.patient_uuid, r.uuid;
+    """
+  }
+
+  /// An id is one row's. Under several patients the last is meant, and the others are named.
+  private static func givenToAnother(_ table: String, _ kind: String) -> String {
+    """
+    INSERT INTO import_rejects
+    SELECT r.file, r.line, '\(table)', r.id,
+      format('id: it comes again for another patient in line %s%s, which counts', r.last_line,
+        CASE WHEN r.last_file <> r.file THEN ' of a later file' END)
+    FROM (
+      SELECT t.file, t.line, t.id, pg_temp.import_id('Patient', t.patient_id) AS patient,
+        first_value(pg_temp.import_id('Patient', t.patient_id)) OVER last_first AS last_patient,
+        first_value(t.line) OVER last_first AS last_line,
+        first_value(t.file) OVER last_first AS last_file
+      FROM raw_\(table) AS t
+      WHERE pg_temp.import_id('\(kind)', t.id) IN (
+          SELECT pg_temp.import_id('\(kind)', d.id) FROM raw_\(table) AS d
+          GROUP BY 1
+          HAVING min(d.patient_id) <> max(d.patient_id)
+        )
+        AND NOT EXISTS (SELECT FROM import_rejects AS i WHERE (i.file, i.line) = (t.file, t.line))
+      WINDOW last_first AS (
+        PARTITION BY pg_temp.import_id('\(kind)', t.id) ORDER BY t.file DESC, t.line DESC
+      )
+    ) AS r
+    WHERE r.patient <> r.last_patient;
     """
   }
 }

@@ -19,21 +19,15 @@ struct Writing {
     return [
       .init(name: "facilities", outcome: try await facilities()),
       .init(name: "patients", outcome: try await patients()),
-      .init(
-        name: "readings",
-        outcome: try await rows(
-          Tables.BloodPressures.source, "ready_readings", "readings",
-          "patient_id, id, facility_id, systolic, diastolic, heart_rate, recorded_at, deleted_at")),
-      .init(
-        name: "blood sugars",
-        outcome: try await rows(
-          Tables.BloodSugars.source, "ready_blood_sugars", "blood sugars",
-          "patient_id, id, facility_id, value, type, recorded_at, deleted_at")),
-      .init(
-        name: "visits",
-        outcome: try await rows(
-          Tables.Visits.source, "ready_visits", "visits",
-          "patient_id, id, facility_id, visited_at, deleted_at")),
+      try await rows(
+        Tables.BloodPressures.source, "ready_readings", "readings",
+        "patient_id, id, facility_id, systolic, diastolic, heart_rate, recorded_at, deleted_at"),
+      try await rows(
+        Tables.BloodSugars.source, "ready_blood_sugars", "blood sugars",
+        "patient_id, id, facility_id, value, type, recorded_at, deleted_at"),
+      try await rows(
+        Tables.Visits.source, "ready_visits", "visits",
+        "patient_id, id, facility_id, visited_at, deleted_at"),
     ]
   }
 
@@ -74,13 +68,17 @@ struct Writing {
   }
 
   private func rows(_ source: Source, _ table: String, _ name: String, _ columns: String)
-    async throws -> BatchOutcome
+    async throws -> ImportReport.Table
   {
-    try await batches(table, name) { range in
+    let moves = Moves(
+      store: store, connection: connection, sourcesOnly: sourcesOnly, source: source, ready: table)
+    let moved = try await moves.run()
+    let outcome = try await batches(table, name) { range in
       try await store.write(source, on: connection, sourcesOnly: sourcesOnly) { tx, staging in
         try await tx.execute(Self.fill(staging, table, columns, range))
       }
     }
+    return ImportReport.Table(name: name, outcome: outcome, moved: moved)
   }
 
   private static func fill(

@@ -101,10 +101,15 @@ extension Catalog {
           "run", "kind", "step", "state", "weight", "attempts", "taken_at", "alive_at", "lease",
           "done_at", "written", "removed", "found",
         ], on: ["rollup.jobs"], to: .reporter),
-      // An application asks for work in its own transactions.
+      // An application asks for work in its own transactions; what becomes of it is said by functions (Migrations/0015_jobs.sql).
+      Grant(.select, on: ["rollup.jobs", "rollup.job_needs", "rollup.emitted"], to: .writer),
       Grant(
-        .select, .insert, .update, on: ["rollup.jobs", "rollup.job_needs", "rollup.emitted"],
-        to: .writer),
+        .insert,
+        columns: [
+          "queue", "kind", "arguments", "priority", "weight", "not_before", "max_failures",
+          "time_limit",
+        ], on: ["rollup.jobs"], to: .writer),
+      Grant(.insert, columns: ["action", "key"], on: ["rollup.emitted"], to: .writer),
       Grant(
         .select, on: ["rollup.deployment", "rollup.editions", "rollup.published_figures"],
         to: .server),
@@ -137,6 +142,12 @@ extension Catalog {
         "GRANT EXECUTE ON FUNCTION \($0.table.wasThereFunction)(\(subject.id.type), \($0.id.type), \"char\") TO \(RollupRole.owner.name)"
       )
     }
+    let working = Statement(
+      "writers ask for work and take it back",
+      """
+      GRANT EXECUTE ON FUNCTION rollup.enqueue_job, rollup.enqueue_jobs, rollup.cancel_jobs, rollup.retry_jobs
+      TO \(RollupRole.writer.name)
+      """)
     let everybody: SQL = .joined(roles.map { "\($0.name)" })
     // Guards and what brings late rows right read the sources as the owner.
     let schemas = Set(([subject.table] + sources.map(\.table)).compactMap(\.schema)).sorted {
@@ -148,9 +159,10 @@ extension Catalog {
       + schemas.map {
         Statement("and that of the sources", "GRANT USAGE ON SCHEMA \($0) TO \(everybody)")
       } + revocations + rights.map(\.statement) + settling + asking + [
+        working,
         Statement(
           "the closer acts as the owner",
-          "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)")
+          "GRANT \(RollupRole.owner.name) TO \(RollupRole.closer.name)"),
       ]
   }
 }

@@ -184,7 +184,7 @@ public struct Materialisation: Sendable {
         FROM written AS w
         WHERE \(action.condition ?? "true")
         ORDER BY 2
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (action, key) DO NOTHING
         RETURNING key
       ), queued AS (
         INSERT INTO rollup.jobs (queue, kind, arguments, max_failures)

@@ -64,6 +64,7 @@ public actor Connection {
   ) async throws -> Connection {
     let connection = Connection()
     try await connection.open(settings, statementCapacity, logger)
+    if let introduction = settings.introduction { _ = try? await connection.query(introduction) }
     return connection
   }
 

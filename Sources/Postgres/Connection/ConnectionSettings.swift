@@ -19,6 +19,8 @@ public struct ConnectionSettings: Sendable {
   /// The time zone is UTC unless it is given here: no statement of ours may depend on the server's,
   /// and a `timestamp` column without time zone is taken for UTC.
   public var options: [String: String]
+  /// What each session says of itself when it begins. That the server refuses it is no failure of the connection.
+  public var introduction: Query?
 
   public init(
     conninfo: String = "", connectTimeout: Duration = .seconds(10),

@@ -78,6 +78,12 @@ package struct ServerUser: Sendable {
     return ServerUser(name: "postgres", uid: entry.pointee.pw_uid, gid: entry.pointee.pw_gid)
   }
 
+  /// What the system calls the user that a private server runs as; nil when it has no name for it.
+  static var currentName: String? {
+    if geteuid() == 0 { return "postgres" }
+    return getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) }
+  }
+
   /// A program to be run as this user.
   package func process(_ program: String, _ arguments: [String]) -> ChildProcess {
     guard name != nil else { return ChildProcess(program, arguments) }

@@ -19,7 +19,7 @@ struct ServerControl {
     try claimSocketFolder(for: user)
     if let postmaster = Postmaster(data: folders.data) {
       if try becomesReady(postmaster) { return folders.url }
-      // It runs, but its socket is gone: something has tidied up /tmp.
+      // It runs, but its socket is gone (something has tidied up /tmp), or elsewhere (an older version started it).
       try stop(installation, user)
     }
     try clearRemains()
@@ -45,8 +45,12 @@ struct ServerControl {
 
   // MARK: - Steps
 
+  /// Whether there is nothing to do. What is in a folder that is not the server's own is nobody's socket: ``claimSocketFolder(for:)``
+  /// says so.
   private var isServing: Bool {
-    Postmaster(data: folders.data)?.isReady == true && isSocketThere
+    guard let user = try? ServerUser.current() else { return false }
+    return Postmaster(data: folders.data)?.isReady == true && isSocketThere
+      && isSocketFolder(of: user)
   }
 
   private var isSocketThere: Bool { access(folders.socket, F_OK) == 0 }
@@ -87,19 +91,24 @@ struct ServerControl {
     return match
   }
 
-  /// The name of the folder can be guessed, and anybody may write to /tmp: what is there already is
-  /// used only if it is the server's own.
+  /// A folder in /tmp has a name that can be guessed, and whoever may write there may have made it: what is there already is used only
+  /// if it is the server's own.
   private func claimSocketFolder(for user: ServerUser) throws {
     let path = folders.socketFolder
     if mkdir(path, 0o700) == 0 { return try user.own(path) }
-    var entry = stat()
-    guard lstat(path, &entry) == 0, entry.st_mode & S_IFMT == S_IFDIR,
-      entry.st_uid == user.uid, entry.st_mode & 0o077 == 0
-    else {
+    guard isSocketFolder(of: user) else {
       throw PostgresError(
-        .localServer, "\(path), where the server's socket belongs, is somebody else's",
+        .localServer,
+        "\(path), where the server's socket belongs, is somebody else's, or others may enter it",
         hint: "Remove it, or set ROLLUP_HOME to another folder.")
     }
+  }
+
+  /// Whether the socket's folder is a user's, for nobody else to enter.
+  private func isSocketFolder(of user: ServerUser) -> Bool {
+    var entry = stat()
+    return lstat(folders.socketFolder, &entry) == 0 && entry.st_mode & S_IFMT == S_IFDIR
+      && entry.st_uid == user.uid && entry.st_mode & 0o077 == 0
   }
 
   /// - Returns: false when it takes connections but has no socket.

@@ -23,13 +23,28 @@ struct ServerFolders {
   /// The server's data folder (`PGDATA`).
   var data: URL { base.appending(path: "postgres") }
 
-  /// The socket's folder. A socket's path has at most 107 bytes, and a home may lie deep: so it is
-  /// elsewhere, under a name made from the home's.
-  var socketFolder: String { "/tmp/rollup-\(digest)" }
-  var socket: String { "\(socketFolder)/.s.PGSQL.5432" }
+  /// The socket's folder: beside the data where the socket's path is short enough, and otherwise in /tmp under a name made from the
+  /// home's. Nobody but the server's user may enter it, and nobody tidies up a home as they do /tmp.
+  var socketFolder: String {
+    let near = base.appending(path: "socket").path
+    return Self.holdsSocket(near) ? near : "/tmp/rollup-\(digest)"
+  }
+  var socket: String { socketFolder + Self.socketName }
+  private static let socketName = "/.s.PGSQL.5432"
 
-  /// libpq would otherwise look for user and port in the environment.
-  var url: String { "postgresql:///rollup?host=\(socketFolder)&port=5432&user=postgres" }
+  /// Whether a server's socket can be in a folder: its path has at most 107 bytes (`unix(7)`), and on its way to the server it is part of
+  /// a shell's command line and of a list with commas.
+  static func holdsSocket(_ folder: String) -> Bool {
+    (folder + socketName).utf8.count <= 107
+      && folder.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "/._-+@".contains($0)) }
+  }
+
+  /// libpq would otherwise look for user and port in the environment. With every connection it asks the kernel whose the server is
+  /// (`requirepeer`): whoever puts a socket of their own in that place is not taken for the server.
+  var url: String {
+    let peer = ServerUser.currentName.map { "&requirepeer=\($0)" } ?? ""
+    return "postgresql:///rollup?host=\(socketFolder)&port=5432&user=postgres\(peer)"
+  }
 
   /// Where root's server keeps its data when the user `postgres` may not enter ``home``.
   var elsewhere: URL {

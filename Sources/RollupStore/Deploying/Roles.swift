@@ -81,6 +81,7 @@ struct Roles: Sendable {
         IF to_regrole('rollup_owner') IS NULL OR NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
           RETURN;
         END IF;
+        \(transferSchema.replacing("\n", with: "\n  "))
         \(transfer.replacing("\n", with: "\n  "))
       END
       $own$
@@ -97,12 +98,18 @@ struct Roles: Sendable {
         EXECUTE format('GRANT rollup_deriver TO %I', current_user);
       END IF;
       EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
-      IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
-        ALTER SCHEMA rollup OWNER TO rollup_owner;
-      END IF;
+      \(transferSchema.replacing("\n", with: "\n  "))
       \(transfer.replacing("\n", with: "\n  "))
     END
     $owning$
+    """
+
+  /// Before what is in it: whoever is given a table must be allowed to make one there.
+  private static let transferSchema = """
+    IF (SELECT nspowner <> 'rollup_owner'::regrole FROM pg_namespace WHERE nspname = 'rollup') THEN
+      EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
+      ALTER SCHEMA rollup OWNER TO rollup_owner;
+    END IF;
     """
 
   /// What reads the sources in anybody's write is not the owner's, but of a role that may do nothing else.
@@ -140,13 +147,13 @@ struct Roles: Sendable {
     END;
     """
 
-  /// Gives a new partition to the owner, where there is one.
+  /// Gives a new partition to the owner, where there is one and this role may; ``ensure(on:)`` gives it the rest.
   static func own(_ table: TableName) -> Query {
     Query(
       text: """
         DO $own$
         BEGIN
-          IF to_regrole('rollup_owner') IS NOT NULL THEN
+          IF to_regrole('rollup_owner') IS NOT NULL AND pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
             ALTER TABLE \(table) OWNER TO rollup_owner;
           END IF;
         END

@@ -36,40 +36,17 @@ extension Jobs {
   @discardableResult
   public func retry(_ ids: [Int64]) async throws -> Int {
     try await pool.withConnection { connection in
-      try await connection.query(
-        """
-        UPDATE rollup.jobs
-        SET state = CASE WHEN needs > 0 THEN 'blocked' ELSE 'waiting' END, failures = 0, not_before = '-infinity',
-          is_cancelled = false, done_at = NULL, unique_key = NULL
-        WHERE id = ANY (\(ids)) AND state IN ('aside', 'cancelled')
-        RETURNING (SELECT count(*) FROM (SELECT pg_notify(\(Self.channel), queue)) AS said)
-        """
-      ).count
+      try await connection.query("SELECT rollup.retry_jobs(\(ids))").only(Int.self)
     }
   }
 
-  /// Cancels jobs, and those that need them. One that a worker has is stopped with the worker's next heartbeat.
+  /// Cancels jobs, and those that need them. One that a worker has is stopped with the worker's next heartbeat. Without the
+  /// owner's rights only what this login has asked for is cancelled, and retried.
   /// - Returns: how many were not over yet.
   @discardableResult
   public func cancel(_ ids: [Int64]) async throws -> Int {
     try await pool.withConnection { connection in
-      try await connection.query(
-        """
-        WITH RECURSIVE all_of_them (id) AS (
-          SELECT unnest(\(ids))
-          UNION
-          SELECT n.job FROM all_of_them AS a JOIN rollup.job_needs AS n ON n.needed = a.id
-        )
-        UPDATE rollup.jobs AS j
-        SET is_cancelled = true, state = CASE WHEN state = 'taken' THEN state ELSE 'cancelled' END,
-          done_at = CASE WHEN state = 'taken' THEN done_at ELSE now() END
-        FROM (
-          SELECT id FROM rollup.jobs WHERE id IN (SELECT id FROM all_of_them) ORDER BY id FOR NO KEY UPDATE
-        ) AS a
-        WHERE j.id = a.id AND j.state IN ('blocked', 'waiting', 'taken', 'aside')
-        RETURNING j.id
-        """
-      ).count
+      try await connection.query("SELECT rollup.cancel_jobs(\(ids))").only(Int.self)
     }
   }
 
@@ -92,21 +69,9 @@ extension Jobs {
   public func prune(atMost count: Int = 10_000) async throws -> Int {
     let history = policy.history / .seconds(1)
     return try await pool.withConnection { connection in
-      try await connection.execute(
-        """
-        DELETE FROM rollup.runs
-        WHERE kind = 'project' AND finished_at < now() - make_interval(secs => \(history))
-        """)
-      return try await connection.execute(
-        """
-        DELETE FROM rollup.jobs
-        WHERE id IN (
-          SELECT id FROM rollup.jobs
-          WHERE step = 0 AND state IN ('done', 'cancelled') AND done_at < now() - make_interval(secs => \(history))
-          LIMIT \(Int64(count))
-          FOR UPDATE SKIP LOCKED
-        )
-        """)
+      try await connection.query(
+        "SELECT rollup.prune_jobs(make_interval(secs => \(history)), \(Int64(count)))"
+      ).only(Int.self)
     }
   }
 }

@@ -30,42 +30,13 @@ public struct Jobs: Sendable {
   /// In the caller's transaction: the job is there if and only if that is committed.
   @discardableResult
   public func enqueue(_ job: NewJob, in tx: borrowing Transaction) async throws -> Int64 {
-    let open = job.needs.isEmpty ? [] : try await stillOpen(job.needs, in: tx)
-    let state = open.isEmpty ? "waiting" : "blocked"
-    while true {
-      let made = try await tx.prepared(
-        """
-        WITH made AS (
-          INSERT INTO rollup.jobs (queue, kind, arguments, priority, state, run, weight, not_before, unique_key, needs,
-            max_failures, time_limit, step)
-          VALUES (\(job.queue), \(job.kind), (\(job.arguments)::text)::jsonb, \(Int16(clamping: job.priority)), \(state), \(job.run),
-            \(Int64(job.weight)), coalesce(\(job.notBefore), '-infinity'), \(job.uniqueKey), \(Int32(open.count)),
-            \(Int32(job.maxFailures)), \(job.timeLimit.map { Int32($0) }), \(Int16(job.step)))
-          ON CONFLICT (kind, unique_key) WHERE unique_key IS NOT NULL AND state IN ('blocked', 'waiting') DO NOTHING
-          RETURNING id, state
-        ), said AS (
-          SELECT pg_notify(\(Self.channel), \(job.queue)) FROM made WHERE state = 'waiting'
-        )
-        SELECT id, (SELECT count(*) FROM said) FROM made
-        """
-      ).first?.decode(0, as: Int64.self)
-      if let made {
-        if !open.isEmpty {
-          try await tx.prepared(
-            "INSERT INTO rollup.job_needs (needed, job) SELECT needed, \(made) FROM unnest(\(open)) AS n (needed)"
-          )
-        }
-        return made
-      }
-      // Locked, so that it does not begin before the caller's transaction is there for it to see.
-      let there = try await tx.prepared(
-        """
-        SELECT id FROM rollup.jobs
-        WHERE kind = \(job.kind) AND unique_key = \(job.uniqueKey) AND state IN ('blocked', 'waiting')
-        FOR NO KEY UPDATE
-        """)
-      if let id = try there.first?.decode(Int64.self) { return id }
-    }
+    try await tx.prepared(
+      """
+      SELECT rollup.enqueue_job(\(job.queue), \(job.kind), (\(job.arguments)::text)::jsonb, \(Int16(clamping: job.priority)),
+        \(job.run), \(Int64(job.weight)), \(job.notBefore), \(job.uniqueKey), \(job.needs), \(Int32(job.maxFailures)),
+        \(job.timeLimit.map { Int32($0) }), \(Int16(job.step)))
+      """
+    ).only(Int64.self)
   }
 
   /// Many at once, without uniqueness.
@@ -75,30 +46,10 @@ public struct Jobs: Sendable {
     guard !jobs.isEmpty else { return [] }
     return try await tx.prepared(
       """
-      WITH asked AS MATERIALIZED (
-        SELECT * FROM unnest(\(jobs.map(\.queue)), \(jobs.map(\.kind)), \(jobs.map(\.arguments)), \(jobs.map { Int16(clamping: $0.priority) }),
-          \(jobs.map(\.run)), \(jobs.map { Int64($0.weight) }), \(jobs.map { Int32($0.maxFailures) }),
-          \(jobs.map { $0.timeLimit.map { Int32($0) } }), \(jobs.map(\.notBefore)), \(jobs.map { Int16($0.step) }))
-          WITH ORDINALITY AS a (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before, step, number)
-      ), made AS (
-        INSERT INTO rollup.jobs (queue, kind, arguments, priority, run, weight, max_failures, time_limit, not_before, step)
-        SELECT queue, kind, arguments::jsonb, priority, run, weight, max_failures, time_limit, coalesce(not_before, '-infinity'), step
-        FROM asked
-        ORDER BY number
-        RETURNING id
-      ), said AS (
-        SELECT pg_notify(\(Self.channel), q.queue) FROM (SELECT DISTINCT queue FROM asked) AS q
-      )
-      SELECT id, (SELECT count(*) FROM said) FROM made ORDER BY id
-      """
-    ).map { try $0.decode(0, as: Int64.self) }
-  }
-
-  /// Those that are not done, locked so that they do not become it meanwhile.
-  private func stillOpen(_ needs: [Int64], in tx: borrowing Transaction) async throws -> [Int64] {
-    try await tx.prepared(
-      """
-      SELECT id FROM rollup.jobs WHERE id = ANY (\(needs)) AND state <> 'done' ORDER BY id FOR SHARE
+      SELECT * FROM rollup.enqueue_jobs(\(jobs.map(\.queue)), \(jobs.map(\.kind)), \(jobs.map(\.arguments)),
+        \(jobs.map { Int16(clamping: $0.priority) }), \(jobs.map(\.run)), \(jobs.map { Int64($0.weight) }),
+        \(jobs.map { Int32($0.maxFailures) }), \(jobs.map { $0.timeLimit.map { Int32($0) } }), \(jobs.map(\.notBefore)),
+        \(jobs.map { Int16($0.step) }))
       """
     ).map { try $0.decode(Int64.self) }
   }
@@ -112,65 +63,22 @@ public struct Jobs: Sendable {
   {
     let next: Query =
       """
-      WITH next AS (
-        SELECT n.id
-        FROM unnest(\(queues)) AS q (queue)
-        LEFT JOIN LATERAL (
-          SELECT s.step FROM rollup.jobs AS s
-          WHERE s.queue = q.queue AND s.step > 0 AND s.state IN ('waiting', 'taken')
-          ORDER BY s.step
-          LIMIT 1
-        ) AS first ON true
-        CROSS JOIN LATERAL (
-          SELECT id, priority FROM rollup.jobs
-          WHERE queue = q.queue AND step <= coalesce(first.step, 0::smallint) AND state = 'waiting' AND not_before <= now()
-            AND kind = ANY (\(kinds))
-          ORDER BY step, priority, id
-          LIMIT \(Int64(count))
-          FOR UPDATE SKIP LOCKED
-        ) AS n
-        ORDER BY n.priority, n.id
-        LIMIT \(Int64(count))
-      )
-      UPDATE rollup.jobs AS j
-      SET state = 'taken', worker = \(worker), attempts = attempts + 1, taken_at = now(), alive_at = now(),
-        lease = make_interval(secs => \(policy.lease / .seconds(1)))
-      FROM next
-      WHERE j.id = next.id
-      RETURNING \(unescaped: Job.columns)
+      SELECT \(unescaped: Job.columns)
+      FROM rollup.take_jobs(\(Int64(count)), \(queues), \(kinds), \(worker), make_interval(secs => \(policy.lease / .seconds(1)))) AS j
       """
     // One round trip.
     let results = try await pool.transaction(.readCommitted, retrying: .standard) { tx in
-      try await tx.commit(after: Self.inOrder + [next])
+      try await tx.commit(after: [next])
     }
-    return try results[Self.inOrder.count].map(Job.init)
-      .sorted { ($0.priority, $0.id) < ($1.priority, $1.id) }
+    return try results[0].map(Job.init).sorted { ($0.priority, $0.id) < ($1.priority, $1.id) }
   }
-
-  /// The first jobs that wait are read off the index that has them in order, whatever the planner knows of jobs. It never
-  /// knows them well: of a kind that was not there when it last looked it expects none, and then it reads all jobs and sorts
-  /// all that wait for each handful that is taken (docs/benchmarks.md). The plan is made once for each session.
-  private static let inOrder: [Query] = [
-    "SET LOCAL enable_seqscan = off", "SET LOCAL enable_bitmapscan = off", "SET LOCAL jit = off",
-    "SET LOCAL plan_cache_mode = force_generic_plan",
-  ]
 
   /// Says that a worker is alive.
   /// - Returns: the jobs that are still its own, and which of them it is asked to stop.
   func heartbeat(_ worker: String) async throws -> (mine: Set<Int64>, cancelled: Set<Int64>) {
     let rows = try await pool.withConnection { connection in
-      // One that is being completed is passed over, and is still the worker's.
       try await connection.prepared(
-        """
-        WITH alive AS (
-          UPDATE rollup.jobs AS j SET alive_at = now()
-          FROM (
-            SELECT id FROM rollup.jobs WHERE state = 'taken' AND worker = \(worker) FOR UPDATE SKIP LOCKED
-          ) AS mine
-          WHERE j.id = mine.id
-        )
-        SELECT id, is_cancelled FROM rollup.jobs WHERE state = 'taken' AND worker = \(worker)
-        """
+        "SELECT id, is_cancelled FROM rollup.keep_jobs(\(worker))"
       ).map { try $0.decode((Int64, Bool).self) }
     }
     return (Set(rows.map(\.0)), Set(rows.filter(\.1).map(\.0)))
@@ -189,24 +97,13 @@ public struct Jobs: Sendable {
   }
 
   /// Puts jobs of workers that have not been heard of for their own lease back, and ends their sessions, so that what they
-  /// hold is free.
+  /// hold is free: those that have recorded themselves as the worker's (``ConnectionSettings/sessions(of:)``), of this login.
   /// - Parameter worker: who looks, and is not dead however long it took to come to this.
   @discardableResult
   public func rescue(by worker: String? = nil) async throws -> Int {
     try await pool.withConnection { connection in
       let workers = try await connection.prepared(
-        """
-        UPDATE rollup.jobs AS j
-        SET state = CASE WHEN is_cancelled THEN 'cancelled' ELSE 'waiting' END, unique_key = NULL,
-          done_at = CASE WHEN is_cancelled THEN now() END
-        FROM (
-          SELECT id FROM rollup.jobs
-          WHERE state = 'taken' AND alive_at < now() - lease AND worker IS DISTINCT FROM \(worker)
-          FOR UPDATE SKIP LOCKED
-        ) AS silent
-        WHERE j.id = silent.id
-        RETURNING j.worker, (SELECT count(*) FROM (SELECT pg_notify(\(Self.channel), j.queue)) AS said)
-        """
+        "SELECT worker FROM rollup.rescue_jobs(\(worker))"
       ).map { try $0.decode(0, as: String?.self) }
       let dead = Array(Set(workers.compactMap { $0 }))
       if !dead.isEmpty { try await end(dead, on: connection) }
@@ -214,21 +111,24 @@ public struct Jobs: Sendable {
     }
   }
 
-  /// They may be gone, or another role's.
+  /// They may be gone. That it is the same login's says the record, and once more the server.
   private func end(_ workers: [String], on connection: Connection) async throws {
     do {
       try await connection.execute(
         """
-        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = ANY (\(workers.map(Self.sessionName)))
-          AND pid <> pg_backend_pid()
+        SELECT pg_terminate_backend(a.pid)
+        FROM rollup.sessions_of(\(workers)) AS s
+        JOIN pg_stat_activity AS a ON (a.pid, a.backend_start, a.application_name) = (s.pid, s.started_at, s.session_name)
+        WHERE a.usename = session_user AND a.datname = current_database() AND a.pid <> pg_backend_pid()
         """)
     } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {}
   }
 
-  /// The name that a worker's sessions go by; the server keeps 63 bytes.
-  public static func sessionName(_ worker: String) -> String {
-    String(worker.utf8.prefix(63)) ?? ""
+  /// Forgets a worker that takes no more.
+  func retire(_ worker: String) async throws {
+    try await pool.withConnection { connection in
+      _ = try await connection.prepared("SELECT rollup.retire_worker(\(worker))")
+    }
   }
 
   // MARK: What became of them
@@ -248,51 +148,18 @@ public struct Jobs: Sendable {
     -> Query
   {
     """
-    WITH done AS (
-      UPDATE rollup.jobs AS j
-      SET state = 'done', done_at = clock_timestamp(), error = NULL, written = \(Int64(outcome.written)),
-        removed = \(Int64(outcome.removed)), emitted = \(Int64(outcome.emitted)), found = \(Int64(outcome.found)), parts = (\(outcome.partsText)::text)::jsonb
-      FROM unnest(\(jobs.map(\.id)), \(jobs.map { Int32($0.attempts) })) AS a (id, attempts)
-      WHERE j.id = a.id AND j.attempts = a.attempts AND j.state = 'taken' AND j.worker = \(worker) AND NOT j.is_cancelled
-      RETURNING j.id
-    ), needing AS (
-      SELECT n.job, count(*)::integer AS fewer FROM rollup.job_needs AS n JOIN done ON n.needed = done.id GROUP BY n.job
-    ), held AS MATERIALIZED (
-      SELECT id FROM rollup.jobs WHERE id IN (SELECT job FROM needing) ORDER BY id FOR NO KEY UPDATE
-    ), freed AS (
-      UPDATE rollup.jobs AS j
-      SET needs = j.needs - n.fewer,
-        state = CASE WHEN j.needs = n.fewer AND j.state = 'blocked' THEN 'waiting' ELSE j.state END
-      FROM needing AS n JOIN held AS h ON h.id = n.job
-      WHERE j.id = n.job
-      RETURNING CASE WHEN j.state = 'waiting' THEN (SELECT count(*) FROM (SELECT pg_notify(\(channel), j.queue)) AS said) END
-    )
-    SELECT id, (SELECT count(*) FROM freed) FROM done
+    SELECT * FROM rollup.complete_jobs(\(jobs.map(\.id)), \(jobs.map { Int32($0.attempts) }), \(worker), \(Int64(outcome.written)),
+      \(Int64(outcome.removed)), \(Int64(outcome.emitted)), \(Int64(outcome.found)), (\(outcome.partsText)::text)::jsonb)
     """
   }
-
-  /// What comes before ``completion(_:_:_:)`` of many. A plan that was made for few compares each job that is taken with each
-  /// that was done (8,389 in 12 s), and meanwhile still more are done; so it is planned anew, and joined otherwise.
-  static let manyAtOnce: [Query] = [
-    "SET LOCAL plan_cache_mode = force_custom_plan", "SET LOCAL enable_nestloop = off",
-    "SET LOCAL enable_seqscan = off",
-  ]
 
   /// Puts a job back, to be tried again later, or sets it aside when it has failed too often.
   func fail(_ job: Job, as worker: String, _ error: String) async throws -> Job.State? {
     let backoff = policy.backoff / .seconds(1)
     return try await pool.withConnection { connection in
       try await connection.prepared(
-        """
-        UPDATE rollup.jobs
-        SET failures = failures + 1, error = \(error), unique_key = NULL,
-          state = CASE WHEN is_cancelled THEN 'cancelled' WHEN failures + 1 >= max_failures THEN 'aside' ELSE 'waiting' END,
-          done_at = CASE WHEN is_cancelled THEN now() END,
-          not_before = now() + make_interval(secs => least(\(backoff) * 2 ^ failures, 3600) * (0.5 + random() / 2))
-        WHERE id = \(job.id) AND state = 'taken' AND worker = \(worker) AND attempts = \(Int32(job.attempts))
-        RETURNING state
-        """
-      ).first?.decode(String.self)
+        "SELECT rollup.fail_job(\(job.id), \(Int32(job.attempts)), \(worker), \(error), \(backoff))"
+      ).only(String?.self)
     }.flatMap { Job.State(rawValue: $0) }
   }
 
@@ -302,12 +169,7 @@ public struct Jobs: Sendable {
     try await pool.withConnection { connection in
       _ = try await connection.prepared(
         """
-        UPDATE rollup.jobs
-        SET state = CASE WHEN is_cancelled THEN 'cancelled' ELSE 'waiting' END, unique_key = NULL,
-          not_before = now() + make_interval(secs => \(pause / .seconds(1))),
-          done_at = CASE WHEN is_cancelled THEN now() END
-        WHERE id = \(job.id) AND state = 'taken' AND worker = \(worker) AND attempts = \(Int32(job.attempts))
-        RETURNING (SELECT count(*) FROM (SELECT pg_notify(\(Self.channel), queue)) AS said)
+        SELECT rollup.put_back_job(\(job.id), \(Int32(job.attempts)), \(worker), make_interval(secs => \(pause / .seconds(1))))
         """)
     }
   }

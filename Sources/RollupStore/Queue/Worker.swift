@@ -20,7 +20,8 @@ public struct Worker: Sendable {
   public typealias Failed = @Sendable (Job, any Error, Job.State) -> Void
 
   let jobs: Jobs
-  /// The sessions of its pool should go by the name (``Jobs/sessionName(_:)``), so that whoever takes over can end them.
+  /// The sessions of its pool should be recorded as its own (``ConnectionSettings/sessions(of:)``), so that whoever takes over
+  /// can end them.
   public let name: String
   let settings: Settings
   let handlers: [String: Handler]
@@ -116,6 +117,8 @@ public struct Worker: Sendable {
       }
       shift.finish()
       await notary.value
+      // Not in this task, which may have been cancelled.
+      await Task { try? await jobs.retire(name) }.value
       group.cancelAll()
       try taking.get()
       while let outcome = await group.nextResult() {
@@ -310,9 +313,8 @@ public struct Worker: Sendable {
     let done = shift.takeDone()
     guard !done.isEmpty else { return }
     do {
-      let setting = done.count > 20 ? Jobs.manyAtOnce : []
       try await jobs.pool.transaction(.readCommitted, retrying: .standard) { tx in
-        _ = try await tx.commit(after: setting + [Jobs.completion(done, name)])
+        _ = try await tx.commit(after: [Jobs.completion(done, name)])
       }
     } catch {
       shift.putBackDone(done)

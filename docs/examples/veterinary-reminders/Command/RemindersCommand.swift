@@ -23,7 +23,7 @@ struct Where: ParsableArguments {
   func settings(_ name: String) -> ConnectionSettings {
     let environment = ProcessInfo.processInfo.environment["DATABASE_URL"]
     return ConnectionSettings(
-      conninfo: databaseURL ?? environment ?? "", applicationName: Jobs.sessionName(name))
+      conninfo: databaseURL ?? environment ?? "", applicationName: name)
   }
 
   func clinic(_ pool: Pool, lease: Double = 30, chunkSize: Int = 1000) throws -> Clinic {
@@ -68,11 +68,13 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option var size = 4
 
   func run() async throws {
-    let pool = Pool(place.settings(Worker.newName()), size: size + 4)
+    let name = Worker.newName()
+    let pool = Pool(place.settings("reminders").sessions(of: name), size: size + 4)
     let clinic = try place.clinic(pool, lease: lease, chunkSize: chunk)
     try await clinic.worker(
       .init(
-        queues: ["projections", "actions", "default"], size: size, pollInterval: .milliseconds(50))
+        queues: ["projections", "actions", "default"], size: size, pollInterval: .milliseconds(50)),
+      named: name
     ) { reminder in
       try await pool.withConnection { connection in
         _ = try await connection.prepared("INSERT INTO clinic.sent (key) VALUES (\(reminder.key))")

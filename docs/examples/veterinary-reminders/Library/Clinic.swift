@@ -42,12 +42,14 @@ public struct Clinic: Sendable {
 
   /// A worker that derives, and calls `send` with each reminder until it succeeds; `send` may be called again for a
   /// reminder it has sent, with the same key.
+  /// - Parameter name: the worker's, by which the sessions of its pool record themselves too.
   public func worker(
-    _ settings: Worker.Settings, send: @escaping @Sendable (Reminder) async throws -> Void
+    _ settings: Worker.Settings, named name: String = Worker.newName(),
+    send: @escaping @Sendable (Reminder) async throws -> Void
   ) -> Worker {
     var handlers = QueueEngine(jobs).handlers(for: projector)
     handlers["action send-reminder"] = { claim in try await send(claim.job.decode()) }
-    return Worker(jobs, settings: settings, handlers: handlers)
+    return Worker(jobs, name: name, settings: settings, handlers: handlers)
   }
 
   /// A protocol was switched on or off: the whole organization is derived again, as a job in chunks.
