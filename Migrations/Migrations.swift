@@ -21,6 +21,7 @@ public let migrations: [Migration] = [
     name: "0011_tokens_used_by_the_hour",
     bytes: PackageResources._011_tokens_used_by_the_hour_sql),
   Migration(name: "0012_changes", bytes: PackageResources._012_changes_sql),
+  Migration(name: "0014_access", bytes: PackageResources._014_access_sql),
 ]
 
 extension Migration {

@@ -43,7 +43,7 @@ extension Catalog {
       // A late row that says what the closed row says is removed; a late change of a count never is.
       grant("DELETE", mostRecent.map(\.late), .writer),
       grant("SELECT, INSERT", [Ledger.table], .writer),
-      grant("INSERT", Changes(self).tables, .writer),
+      Changes(self).grant(to: .writer),
       grant("SELECT", kept, .writer),
       grant(
         "SELECT", (places.map { [$0] } ?? []) + rollups + late + kept + published, .reporter),

@@ -27,8 +27,21 @@ public struct Changes: Sendable {
       indexes: [IndexShape("index them by transaction", "changes_by_transaction", on: [number])])
   }
 
-  /// The tables there are; without places to select by there are no notes of them.
-  var tables: [TableName] { [Self.ofEverything] + (places.isEmpty ? [] : [Self.table]) }
+  /// Lets a role note changes, and not say in which transaction: a note of one that has not been yet would stay the latest for ever.
+  func grant(to role: RollupRole) -> Statement {
+    var rights: [SQL] = [
+      "REVOKE INSERT ON \(Self.ofEverything) FROM \(role.name)",
+      // Whoever may write any column may insert a row of defaults.
+      "GRANT INSERT (reason) ON \(Self.ofEverything) TO \(role.name)",
+    ]
+    if !places.isEmpty {
+      rights += [
+        "REVOKE INSERT ON \(Self.table) FROM \(role.name)",
+        "GRANT INSERT (subject_id, place) ON \(Self.table) TO \(role.name)",
+      ]
+    }
+    return Statement("who may note changes", "\(.joined(rights, ";\n"))")
+  }
 
   /// Notes that anything may have changed: a backfill, a closing.
   public static let noteEverything = Statement(

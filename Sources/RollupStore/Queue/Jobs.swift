@@ -275,7 +275,7 @@ public struct Jobs: Sendable {
   /// that was done (8,389 in 12 s), and meanwhile still more are done; so it is planned anew, and joined otherwise.
   static let manyAtOnce: [Query] = [
     "SET LOCAL plan_cache_mode = force_custom_plan", "SET LOCAL enable_nestloop = off",
-    "SET LOCAL enable_seqscan = off",
+    "SET LOCAL enable_seqscan = off", "SET LOCAL jit = off",
   ]
 
   /// Puts a job back, to be tried again later, or sets it aside when it has failed too often.
