@@ -92,6 +92,10 @@ struct ReportFrame: Sendable {
 
   var evaluation: Evaluation { Evaluation(period, today: today) }
 
+  private var progress: PeriodProgress {
+    PeriodProgress(period, on: today, grace: setting.grace)
+  }
+
   private var status: String {
     edition == nil ? "open" : isKnownNow ? "known now" : "closed"
   }
@@ -105,16 +109,14 @@ struct ReportFrame: Sendable {
     let standing = edition.map {
       "\(status), edition \($0.edition.number), definitions \($0.definitions), digest \($0.digest)"
     }
-    return ("status_\(period)", standing ?? status)
+    return ("status_\(period)", standing ?? progress.short)
   }
 
   /// What a reader should know of the figures' standing.
   var facts: [(name: String, value: String)] {
     let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]
     guard let edition else {
-      return standing + [
-        ("figures", "can still change; closes on \(setting.grace.closes(period))")
-      ]
+      return standing + [("figures", progress.remark(period, grace: setting.grace))]
     }
     let reason = edition.reason.map { [("reason", $0)] } ?? []
     return standing + [
