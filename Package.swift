@@ -182,7 +182,13 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report"],
+      dependencies: [
+        "Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+      ],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

@@ -14,6 +14,7 @@ struct ServeCommand: Command {
       Tokens are made with 'rollup token create'. The database's login should be a member of rollup_server and of nothing else: \
       then what a token opens is decided in the database (docs/access.md). For example:
       report serve --database-url postgresql://dashboard@db/programme --host 0.0.0.0 --certificate chain.pem --key key.pem
+      SIGHUP reads the certificate's files again; SIGTERM ends the service when what is being answered is answered (docs/serve.md).
       """)
 
   @OptionGroup var database: DatabaseOptions

@@ -98,7 +98,10 @@ import Testing
         let isWanted = { (link: String) in
           !link.contains("sort=") && !link.contains("format=") || link.contains("format=csv")
         }
-        waiting += links.filter { isWanted($0) && seen.insert($0).inserted }
+        let choices = answer.body.matches(of: /<option value="([12][0-9Q-]+)"/).map {
+          "/?period=\($0.output.1)"
+        }
+        waiting += (links + choices).filter { isWanted($0) && seen.insert($0).inserted }
       }
     }
   }
