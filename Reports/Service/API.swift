@@ -168,7 +168,7 @@ struct API: Sendable {
     }
     return try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
       // In one snapshot: the tag of an edition is never that of another's figures.
-      let (facilities, made) = try await visitor.within(question.region) {
+      let (facilities, made) = try await visitor.within(question.region, reader) {
         try await reader.counted(visitor.secret) { tx in
           let calendar = try await Calendar(tx)
           return (try await report.make(try known(calendar), in: tx), calendar)
@@ -201,7 +201,7 @@ struct API: Sendable {
       try await reader.read(visitor.secret) { tx in try await Calendar(tx) }.check(question.period)
     }
     let report = name == "recall" ? RecallReport.report : DistrictBPReport.report
-    let table = try await visitor.within(question.region) {
+    let table = try await visitor.within(question.region, reader) {
       try await reader.list(report, question, visitor.secret)
     }
     metrics.readList()

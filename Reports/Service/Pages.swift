@@ -139,9 +139,10 @@ enum Pages {
   }
 
   /// The period picker, which keeps what else is asked: the last few to choose from, and a field for any other.
-  static func picker(_ link: Link, _ period: Period, _ calendar: Calendar, _ view: Asking.View)
-    -> HTML
-  {
+  /// - Parameter isThere: whether the region is there today; open periods have nothing of another one.
+  static func picker(
+    _ link: Link, _ period: Period, _ calendar: Calendar, _ view: Asking.View, isThere: Bool
+  ) -> HTML {
     let kept = link.query.filter { !["period", "view"].contains($0.name) }.map { pair -> HTML in
       "<input type=\"hidden\" name=\"\(pair.name)\" value=\"\(pair.value)\">"
     }
@@ -153,8 +154,8 @@ enum Pages {
       <form method="get" action="\(link.path)" class="asks">
       \(kept)
       <label>Period <select name="period">
-      \(years(period, calendar, .quarter, latest: 6))
-      \(years(period, calendar, .month, latest: 12))
+      \(years(period, calendar, .quarter, latest: 6, isThere: isThere))
+      \(years(period, calendar, .month, latest: 12, isThere: isThere))
       </select></label>
       <label>Another period <input name="other" size="8" placeholder="\(calendar.usual)" pattern="[0-9]{4}(-[0-9]{2}|Q[1-4])" title="A quarter such as 2024Q2 or a month such as 2024-06"></label>
       <label>Figures <select name="view">
@@ -167,9 +168,12 @@ enum Pages {
 
   /// Options of the last periods of a type, by year, and of the one that is shown.
   private static func years(
-    _ shown: Period, _ calendar: Calendar, _ type: PeriodType, latest count: Int
+    _ shown: Period, _ calendar: Calendar, _ type: PeriodType, latest count: Int, isThere: Bool
   ) -> [HTML] {
-    var periods = calendar.latest(count, type)
+    // What has moved away since was there before.
+    var periods = calendar.latest(count, type).filter { one in
+      isThere || calendar.last(of: one) != nil && one.end <= shown.end
+    }
     if shown.type == type, !periods.contains(shown) { periods.append(shown) }
     let byYear = Dictionary(grouping: periods, by: \.start.year)
     return byYear.sorted { $0.key > $1.key }.map { year, periods -> HTML in

@@ -17,7 +17,7 @@ struct RecallPage: Sendable {
   func make(_ reader: Reader) async throws -> Page {
     try visitor.checkList(of: region)
     let asked = region
-    let regions = try await visitor.within(region) {
+    let regions = try await visitor.within(region, reader) {
       try await reader.read(visitor.secret) { tx in try await asked.regions(tx) }
     }
     guard let (region, name, _) = regions.first, regions.count == 1 else {

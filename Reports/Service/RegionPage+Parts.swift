@@ -19,7 +19,7 @@ extension RegionPage {
 
   func figures(_ content: Content) -> HTML {
     guard let row = content.table.rows.first else {
-      return "<p class=\"wrong\">There is no facility here in \(content.period).</p>"
+      return "<p class=\"wrong\">There was no facility here in \(content.period).</p>"
     }
     let tiles = Self.figures.compactMap { tile($0, row, content) }
     return """
@@ -66,6 +66,7 @@ extension RegionPage {
 
   func trend(_ content: Content) -> HTML {
     let table = content.trend
+    guard !table.rows.isEmpty else { return "" }
     let charts = Self.course.compactMap { name -> ReportTable.Chart? in
       guard let place = table.place(of: name) else { return nil }
       return .init(.lines, table.columns[place].figure?.title ?? name, of: name)
@@ -135,7 +136,7 @@ extension RegionPage {
 
   func lists(_ content: Content) -> HTML {
     let period = content.period
-    guard visitor.admission.readsLists, region.isNarrowed,
+    guard visitor.admission.readsLists, region.isNarrowed, !content.table.rows.isEmpty,
       content.calendar.last(of: period) != nil || content.isThere
     else { return "" }
     let calling: HTML =
@@ -160,6 +161,7 @@ extension RegionPage {
   }
 
   func files(_ content: Content) -> HTML {
+    guard !content.table.rows.isEmpty else { return "" }
     let lines = API.reports.filter(visitor.opens).map { report -> HTML in
       let asked: [(name: String, value: String?)] =
         region.query + [

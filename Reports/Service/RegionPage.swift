@@ -38,12 +38,14 @@ struct RegionPage: Sendable {
     let compared: ReportTable?
     let trend: ReportTable
     let facility: Site?
+    /// What the region is called.
+    let name: String
     /// Whether the region is there today: only then its patients can be called.
     let isThere: Bool
   }
 
   func make(_ reader: Reader) async throws -> (facilities: AffectedFacilities?, value: Page) {
-    let (facilities, content) = try await visitor.within(region) {
+    let (facilities, content) = try await visitor.within(region, reader) {
       try await reader.counted(visitor.secret) { tx in try await read(tx) }
     }
     var shown = self
@@ -56,12 +58,13 @@ struct RegionPage: Sendable {
   }
 
   private func page(_ content: Content) -> Page {
-    let name = content.facility?.name ?? region.name ?? "Overview"
+    let name = content.name
     return Page(
       title: "\(name), \(content.period)",
       body: [
         Pages.path(path(content)), "<h1>\(name)</h1>",
-        Pages.picker(link(content), content.period, content.calendar, view),
+        Pages.picker(
+          link(content), content.period, content.calendar, view, isThere: content.isThere),
         Pages.standing(content.period, content.calendar, view), figures(content), trend(content),
         inside(content), lists(content), files(content),
       ])
@@ -74,10 +77,32 @@ struct RegionPage: Sendable {
   private func read(_ tx: borrowing Transaction) async throws -> Content {
     let calendar = try await Calendar(tx)
     if let asked { try calendar.check(asked) }
-    let (period, shown) = try await table(calendar, tx)
+    let (period, shown): (Period, ReportTable)
+    do {
+      (period, shown) = try await table(calendar, tx)
+    } catch let unknown as UnknownRegion {
+      guard let asked, !unknown.isAmbiguous else { throw unknown }
+      return try await nothing(in: asked, calendar, tx)
+    }
     var found = self
     found.region = try only(of: shown)
     return try await found.content(period, shown, calendar, tx)
+  }
+
+  /// Of a region that is there today and was not in a closed period.
+  /// - Throws: `UnknownRegion` for one that is not there today either.
+  private func nothing(in period: Period, _ calendar: Calendar, _ tx: borrowing Transaction)
+    async throws -> Content
+  {
+    let regions = try await region.regions(tx)
+    guard let (region, name, _) = regions.first, regions.count == 1 else {
+      throw Refusal.severalRegions(regions.map(\.path))
+    }
+    let empty = ReportTable(
+      name: "", title: "", facts: [], columns: [], sections: [], rows: [ReportTable.Row]())
+    return Content(
+      region: region, calendar: calendar, period: period, table: empty, compared: nil,
+      trend: empty, facility: nil, name: name, isThere: true)
   }
 
   private func content(
@@ -95,6 +120,7 @@ struct RegionPage: Sendable {
       region: region, calendar: calendar, period: period, table: shown, compared: compared,
       trend: try await course(to: period, calendar, tx),
       facility: region.facility == nil ? nil : shown.rows.first.flatMap { Site($0, of: shown) },
+      name: region.isNarrowed ? shown.rows.first?.label ?? region.name ?? "" : "Overview",
       isThere: isClosed ? try await isThere(tx) : true)
   }
 

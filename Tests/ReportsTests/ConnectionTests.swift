@@ -59,8 +59,7 @@ import Testing
       let slow = try (0..<140).map { _ in try Socket(service) }
       for socket in slow { socket.write(Self.slowLogin) }
       for path in ["/", "/api/v1/me", "/login", "/ready", "/health"] {
-        let answer = try await service.ask(
-          path, token: secret, options: ["--max-time", "5"])
+        let answer = try await service.ask(path, token: secret)
         #expect(answer.status == 200, "\(path)")
       }
       #expect(slow[0].read(until: "\r\n").hasPrefix("HTTP/1.1 408"))

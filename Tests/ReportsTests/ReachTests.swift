@@ -106,6 +106,42 @@ import Testing
     }
   }
 
+  /// A facility that moved is read where it was by who reads that district's closed periods, and nowhere else; who has it now is told
+  /// that there was nothing.
+  @Test func aFacilityThatMovedIsReadWhereItWas() async throws {
+    try await ServedExample.with { service, served in
+      try await served.owner.pool.withConnection {
+        try await $0.execute(
+          "UPDATE facilities SET district = 'Newtown', block = NULL WHERE id = \(ExampleProgramme.id(1))"
+        )
+      }
+      let old = try await served.token(ServedExample.bathinda)
+      let new = try await served.token(.district(state: "Punjab", "Newtown"))
+      let own = try await served.token(.facility(ExampleProgramme.id(1)))
+      for (token, path, status) in [
+        (old, "/?period=2024Q1&facility=\(Self.facility)", 200),
+        (old, "/?period=2024Q2&facility=\(Self.facility)", 403),
+        (old, "/?period=2024Q1&district=Newtown", 403),
+        (old, "/recall?facility=\(Self.facility)", 403),
+        (new, "/?period=2024Q2&facility=\(Self.facility)", 200),
+        (new, "/?period=2024Q1&facility=\(Self.facility)", 200),
+        (new, "/?period=2024Q1", 200), (new, "/?period=2024Q1&district=Bathinda", 403),
+        (new, "/api/v1/reports/district-bp?period=2024Q1", 404),
+        (own, "/?period=2024Q1", 200), (own, "/?period=2024Q2", 200), (own, "/recall", 200),
+        (own, "/?period=2024Q1&district=Bathinda", 403),
+        (own, "/?period=2024Q1&district=Newtown", 403),
+      ] {
+        let answer = try await service.ask(path, token: token)
+        #expect(answer.status == status, "\(path)")
+      }
+      let moved = try await service.ask("/?period=2024Q1&facility=\(Self.facility)", token: old)
+      #expect(!moved.body.contains("/recall") && !moved.body.contains("<option value=\"2026"))
+      let before = try await service.ask("/?period=2024Q1", token: new)
+      #expect(before.body.contains("There was no facility here in 2024Q1"))
+      #expect(!before.body.contains("/api/v1/"))
+    }
+  }
+
   /// A name that two places have is a question, not the figures of the first.
   @Test func aPageIsOfOnePlace() async throws {
     try await ServedExample.with { service, served in
