@@ -24,6 +24,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.20.0"),
   ],
   targets: [
     // C libraries of Debian, imported as they are.
@@ -52,6 +53,7 @@ let package = Package(
         .embedInCode("0009_readings_by_time.sql"), .embedInCode("0010_tokens.sql"),
         .embedInCode("0011_tokens_used_by_the_hour.sql"), .embedInCode("0012_changes.sql"),
         .embedInCode("0013_first_period.sql"),
+        .embedInCode("0014_access.sql"),
         .embedInCode("0015_jobs.sql"),
         .embedInCode("0016_guards.sql"),
       ]),
@@ -84,13 +86,15 @@ let package = Package(
         "Reports", "Hypertension", "RollupStore", "PeriodRollups", "Postgres",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       path: "Reports/Service"),
 
@@ -181,7 +185,13 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report"],
+      dependencies: [
+        "Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+      ],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

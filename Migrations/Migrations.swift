@@ -22,6 +22,7 @@ public let migrations: [Migration] = [
     bytes: PackageResources._011_tokens_used_by_the_hour_sql),
   Migration(name: "0012_changes", bytes: PackageResources._012_changes_sql),
   Migration(name: "0013_first_period", bytes: PackageResources._013_first_period_sql),
+  Migration(name: "0014_access", bytes: PackageResources._014_access_sql),
   Migration(name: "0015_jobs", bytes: PackageResources._015_jobs_sql),
   Migration(name: "0016_guards", bytes: PackageResources._016_guards_sql),
 ]

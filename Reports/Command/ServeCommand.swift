@@ -14,6 +14,7 @@ struct ServeCommand: Command {
       Tokens are made with 'rollup token create'. The database's login should be a member of rollup_server and of nothing else: \
       then what a token opens is decided in the database (docs/access.md). For example:
       report serve --database-url postgresql://dashboard@db/programme --host 0.0.0.0 --certificate chain.pem --key key.pem
+      SIGHUP reads the certificate's files again; SIGTERM ends the service when what is being answered is answered (docs/serve.md).
       """)
 
   @OptionGroup var database: DatabaseOptions
@@ -87,14 +88,17 @@ struct ServeCommand: Command {
     // A login that may do more does no more than the service's role may.
     var connection = try await database.settings(
       applicationName: "report serve",
-      options: ["search_path": Dashboard.searchPath, "role": "rollup_server"])
+      // Statements here are short, and compiling one takes longer than it.
+      options: ["search_path": Dashboard.searchPath, "role": "rollup_server", "jit": "off"])
     connection.statementTimeout = .seconds(statementTimeout)
     connection.connectTimeout = .seconds(3)
-    try await warn(connection)
     let logger = Logger(label: "report") { label in JSONLogHandler(label: label) }
+    try await warn(connection, logger)
+    var probing = connection
+    probing.statementTimeout = .seconds(3)
     let dashboard = Dashboard(
       settings, pool: Pool(connection, size: connections, acquireTimeout: .seconds(5)),
-      logger: logger)
+      probe: Pool(probing, size: 1, acquireTimeout: .seconds(3)), logger: logger)
     do {
       try await dashboard.run { address in logger.info("serving at \(address)") }
     } catch let unable as Dashboard.Unable {
@@ -102,8 +106,9 @@ struct ServeCommand: Command {
     }
   }
 
-  /// Says so where SQL by the login's name could leave the role.
-  private func warn(_ settings: ConnectionSettings) async throws {
+  /// Says so where SQL by the login's name could leave the role. Of a database without the role the service itself says what is
+  /// missing, and waits for it.
+  private func warn(_ settings: ConnectionSettings, _ logger: Logger) async throws {
     let mayMore: Query = """
       SELECT session_user::text, r.rolsuper OR EXISTS (
         SELECT FROM pg_roles AS o
@@ -118,13 +123,13 @@ struct ServeCommand: Command {
       let (login, more) = try await connection.query(mayMore).only((String, Bool).self)
       await connection.close()
       guard more else { return }
-      Terminal.say(
-        "the login '\(login)' may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server"
-      )
+      logger.warning(
+        "the login may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server",
+        metadata: ["login": "\(login)"])
     } catch let error as PostgresError where error.sqlState != nil {
-      throw Failure.unavailable(
-        "the database is not ready to serve: \(error.message). 'rollup migrate' makes the role rollup_server; the login has to be a member of it."
-      )
+      logger.warning(
+        "the service's role cannot be taken: 'rollup migrate' makes rollup_server, and the login has to be a member of it",
+        metadata: ["error": "\(error)"])
     }
   }
 }

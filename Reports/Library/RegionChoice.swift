@@ -1,9 +1,9 @@
 import Foundation
 import Hypertension
-import RollupStore
+import Postgres
 
-/// What a report is narrowed to, by names whose letter case does not matter; a facility also by its id.
-public struct RegionChoice: Hashable, Sendable {
+/// What a report is narrowed to, by names as a reader writes them (`PlaceName.spelling`); a facility also by its id.
+public struct RegionChoice: Sendable {
   public var state: String?
   public var district: String?
   public var block: String?
@@ -18,7 +18,24 @@ public struct RegionChoice: Hashable, Sendable {
     self.facility = facility
   }
 
-  public var isNarrowed: Bool { self != RegionChoice() }
+  public var isNarrowed: Bool { parts.contains { $0 != nil } }
+
+  /// State, district, block and facility, byte by byte.
+  public var parts: [ExactText?] {
+    [state, district, block, facility].map { $0.map(ExactText.init) }
+  }
+
+  /// The same with the names as the places spell them, and a facility by its id where only one is meant.
+  /// - Throws: ``UnknownRegion``.
+  func spelled(by places: [Place]) throws(UnknownRegion) -> RegionChoice {
+    let places = try self.places(among: places)
+    guard let first = places.first else { return self }
+    let only = Set(places.map(\.knownID)).count == 1 ? first.idText : nil
+    return RegionChoice(
+      state: state.map { _ in first.state }, district: district.map { _ in first.district },
+      block: block.flatMap { _ in first.block },
+      facility: facility.map { _ in only ?? first.name })
+  }
 
   /// The level of the outermost rows.
   var top: RegionLevel {
@@ -29,6 +46,40 @@ public struct RegionChoice: Hashable, Sendable {
 
   /// Whether few enough facilities are left that one process counts them soonest.
   var isSmall: Bool { district != nil || block != nil || facility != nil }
+
+  /// The regions of today that are meant, for whoever reads, what each is called, and where it lies: one, or as many as have the name.
+  /// - Throws: ``UnknownRegion``.
+  public func regions(_ tx: borrowing Transaction) async throws -> [(
+    region: RegionChoice, name: String, path: String
+  )] {
+    var found: [(region: RegionChoice, name: String, path: String)] = []
+    var known: Set<RegionChoice> = []
+    for place in try await Places.live(self, tx).sorted(by: Place.precedes) {
+      let (region, names) = around(place)
+      guard known.insert(region).inserted else { continue }
+      let id = region.facility.map { " (\($0))" } ?? ""
+      found.append((region, names.last ?? "", names.joined(separator: " / ") + id))
+    }
+    return found
+  }
+
+  /// The region of a place as deep as this one goes, and the names on the way there.
+  private func around(_ place: Place) -> (region: RegionChoice, names: [String]) {
+    let (state, district) = (place.state, place.district)
+    switch top {
+    case .all, .size: return (RegionChoice(), [])
+    case .state: return (RegionChoice(state: state), [state])
+    case .district: return (RegionChoice(state: state, district: district), [state, district])
+    case .block:
+      return (
+        RegionChoice(state: state, district: district, block: place.block),
+        [state, district, place.block ?? ""]
+      )
+    case .facility:
+      let block = place.block.map { [$0] } ?? []
+      return (RegionChoice(facility: place.idText), [state, district] + block + [place.name])
+    }
+  }
 
   /// The places that are chosen.
   /// - Throws: ``UnknownRegion``, with the nearest names.
@@ -50,12 +101,12 @@ public struct RegionChoice: Hashable, Sendable {
     _ places: inout [Place], _ kind: String, _ name: String?, _ names: (Place) -> [String]
   ) throws(UnknownRegion) {
     guard let name else { return }
-    let all = Set(places.flatMap(names))
-    let spelt =
-      all.contains(name) ? name : all.sorted().first { $0.lowercased() == name.lowercased() }
-    guard let spelt else {
-      throw UnknownRegion(kind: kind, name: name, nearest: nearest(to: name, among: all.sorted()))
-    }
-    places = places.filter { names($0).contains(spelt) }
+    let spelled = try PlaceName.spelling(of: name, kind, among: places.flatMap(names))
+    places = places.filter { names($0).contains { ExactText($0) == spelled } }
   }
+}
+
+extension RegionChoice: Hashable {
+  public static func == (a: Self, b: Self) -> Bool { a.parts == b.parts }
+  public func hash(into hasher: inout Hasher) { hasher.combine(parts) }
 }

@@ -71,6 +71,7 @@ struct API: Sendable {
     let state: String?
     let district: String?
     let block: String?
+    let facility: String?
     let facilityId: String?
     let readsLists: Bool
     let expiresAt: String
@@ -82,8 +83,8 @@ struct API: Sendable {
     let scope = admission.scope
     return .json(
       Me(
-        id: admission.id, name: admission.name, opens: scope.description, state: scope.state,
-        district: scope.district, block: scope.block,
+        id: admission.id, name: admission.name, opens: admission.opens, state: scope.state,
+        district: scope.district, block: scope.block, facility: admission.facilityName,
         facilityId: scope.facility.map { $0.uuidString.lowercased() },
         readsLists: admission.readsLists, expiresAt: admission.expiresAt.description))
   }
@@ -91,6 +92,11 @@ struct API: Sendable {
   private struct PeriodEntry: Encodable {
     let period: String
     let status: String
+    /// `running`, `over` or `overdue`; nil of a closed one.
+    let progress: String?
+    /// Its last day, and the day from which it may be closed.
+    let endsOn: String
+    let closesOn: String
     let edition: Int
     let digest: String?
     let closedAt: String?
@@ -106,6 +112,8 @@ struct API: Sendable {
         let edition = calendar.last(of: period)
         return PeriodEntry(
           period: period.description, status: edition == nil ? "open" : "closed",
+          progress: calendar.progress(of: period)?.name, endsOn: period.lastDay.description,
+          closesOn: calendar.grace.closes(period).description,
           edition: edition?.edition.number ?? 0, digest: edition?.digest,
           closedAt: edition?.closedAt.description)
       })
@@ -141,24 +149,33 @@ struct API: Sendable {
     }
     let asking = try Asking(request, Asking.names(of: report))
     let format = try asking.format(default: .json)
-    let question = try asking.question(of: report, in: visitor.region)
-    @Sendable func mark(_ calendar: Calendar) -> String? {
-      Self.tag(question, report, format, visitor, calendar)
+    let question = try asking.question(of: report, for: visitor)
+    @Sendable func known(_ calendar: Calendar) throws(Refusal) -> ReportQuestion {
+      try calendar.check(question.period)
+      var known = question
+      known.periods = calendar.known(question.periods)
+      return known
+    }
+    @Sendable func mark(_ calendar: Calendar) throws(Refusal) -> String? {
+      Self.tag(try known(calendar), report, format, visitor, calendar)
     }
     // Only now, when the token was found to hold: what a browser keeps it shows to nobody who may not see it.
-    if let known = request.headers[.ifNoneMatch] {
+    if let kept = request.headers[.ifNoneMatch] {
       let calendar = try await reader.read(visitor.secret) { tx in try await Calendar(tx) }
-      if let tag = mark(calendar), known.contains(tag) {
+      if let tag = try mark(calendar), kept.contains(tag) {
         return Response(status: .notModified, headers: Self.kept(tag))
       }
     }
     return try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
       // In one snapshot: the tag of an edition is never that of another's figures.
-      let (facilities, made) = try await reader.counted(visitor.secret) { tx in
-        (try await report.make(question, in: tx), try await Calendar(tx))
+      let (facilities, made) = try await visitor.within(question.region, reader) {
+        try await reader.counted(visitor.secret) { tx in
+          let calendar = try await Calendar(tx)
+          return (try await report.make(try known(calendar), in: tx), calendar)
+        }
       }
       var response = try format.response(made.0, mapping)
-      if let tag = mark(made.1) {
+      if let tag = try mark(made.1) {
         for field in Self.kept(tag) { response.headers[field.name] = field.value }
       }
       return (facilities, response)
@@ -178,10 +195,15 @@ struct API: Sendable {
     guard !format.isOfFigures else {
       throw Refusal.usage("format=\(format.rawValue) is of figures, not of patients")
     }
-    let question = try asking.list(name, in: visitor.region)
+    let question = try asking.list(name, for: visitor)
     try visitor.checkList(of: question.region)
+    if name != "recall" {
+      try await reader.read(visitor.secret) { tx in try await Calendar(tx) }.check(question.period)
+    }
     let report = name == "recall" ? RecallReport.report : DistrictBPReport.report
-    let table = try await reader.list(report, question, visitor.secret)
+    let table = try await visitor.within(question.region, reader) {
+      try await reader.list(report, question, visitor.secret)
+    }
     metrics.readList()
     return try format.response(table, mapping)
   }
@@ -213,10 +235,10 @@ struct API: Sendable {
     let asked: [String] = [
       version, report.name, format.rawValue, question.periodText,
       question.grouping?.rawValue ?? "", question.figures.joined(separator: ","),
-      question.suppressBelow.map { "\($0)" } ?? "", visitor.admission.scope.description,
+      question.suppressBelow.map { "\($0)" } ?? "",
     ]
-    let region = question.region.query.map { $0.value ?? "" }
-    let told = Array((asked + region + digests).joined(separator: "\u{0}").utf8)
+    let places = (visitor.admission.scope.parts + question.region.parts).map { $0?.text ?? "" }
+    let told = Array((asked + places + digests).joined(separator: "\u{0}").utf8)
     return "\"\(Data(SHA256.hash(data: told)).base64EncodedString())\""
   }
 
@@ -235,8 +257,22 @@ extension Gate.Visitor {
   func checkList(of region: RegionChoice) throws(Refusal) {
     guard admission.readsLists else { throw .forbidden("The token is for figures only.") }
     guard region.isNarrowed else {
-      throw .forbidden(
+      throw .usage(
         "Patients are listed of a region: name one, for example district=Bathinda or facility=…")
+    }
+  }
+}
+
+extension PeriodProgress {
+  /// As programs read it.
+  static let names = ["not_begun", "running", "over", "overdue"]
+
+  var name: String {
+    switch self {
+    case .notBegun: "not_begun"
+    case .running: "running"
+    case .over: "over"
+    case .overdue: "overdue"
     }
   }
 }

@@ -26,14 +26,16 @@ extension Asking {
     try one("format", ServedFormat.self) ?? usual
   }
 
-  /// - Parameter own: what the token opens.
-  func question(of report: Report, in own: RegionChoice) throws(Refusal) -> ReportQuestion {
+  func question(of report: Report, for visitor: Gate.Visitor) throws(Refusal) -> ReportQuestion {
     guard let period = try period() else {
       throw .usage("name a period, for example period=2024Q2 or period=2024-06")
     }
     let count = try number("trend", Self.trend) ?? report.trend
     var question = ReportQuestion(try span(of: count, to: period))
-    question.region = region.within(own)
+    question.region = try visitor.reach(region)
+    guard visitor.opens(report) else {
+      throw .forbidden("Facilities are ranked within a district, and the token does not open one.")
+    }
     question.grouping = try one("by", RegionLevel.self)
     question.figures = self["figures"].map { $0.split(separator: ",").map(String.init) } ?? []
     question.suppressBelow = try number("suppress-below", 2...1000)
@@ -54,7 +56,7 @@ extension Asking {
   }
 
   /// The question of a list of patients.
-  func list(_ name: String, in own: RegionChoice) throws(Refusal) -> ReportQuestion {
+  func list(_ name: String, for visitor: Gate.Visitor) throws(Refusal) -> ReportQuestion {
     var question: ReportQuestion
     if name == "recall" {
       // It is as of today, whatever the period.
@@ -76,17 +78,7 @@ extension Asking {
       }
       question.view = view.reportView
     }
-    question.region = region.within(own)
+    question.region = try visitor.reach(region)
     return question
-  }
-}
-
-extension RegionChoice {
-  /// With the names of the region around it that are not said. Of that region nothing else can be seen anyway, but a ranking
-  /// is of a district.
-  fileprivate func within(_ own: RegionChoice) -> RegionChoice {
-    RegionChoice(
-      state: state ?? own.state, district: district ?? own.district, block: block ?? own.block,
-      facility: facility ?? own.facility)
   }
 }

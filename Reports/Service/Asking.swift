@@ -44,8 +44,9 @@ struct Asking: Sendable {
       facility: values["facility"])
   }
 
+  /// The period that is chosen; one that is typed counts for more.
   func period() throws(Refusal) -> Period? {
-    guard let text = values["period"] else { return nil }
+    guard let text = values["other"] ?? values["period"] else { return nil }
     let period: Period
     do {
       period = try Period(parsing: text)
@@ -144,6 +145,8 @@ struct Refusal: Error, Sendable {
   let message: String
   /// After how many seconds it is worth asking again.
   var retryAfter: Int?
+  /// Whether what comes on the connection is not understood any more.
+  var endsConnection = false
 
   static func usage(_ message: String) -> Refusal { Refusal(status: .badRequest, message: message) }
   static func missing(_ message: String) -> Refusal { Refusal(status: .notFound, message: message) }
@@ -164,6 +167,13 @@ struct Refusal: Error, Sendable {
     message:
       "The database does not answer at the moment. Nothing is lost; try again in a few seconds.",
     retryAfter: 5)
+  static let tooLarge = Refusal(
+    status: .contentTooLarge, message: "No form here is that large.", endsConnection: true)
+  static let notMigrated = Refusal(
+    status: .serviceUnavailable,
+    message:
+      "The database is not migrated by this version ('rollup migrate'), or the service's role is no member of rollup_server.",
+    retryAfter: 30)
   static let busy = Refusal(
     status: .serviceUnavailable,
     message: "Too many are being answered at the moment. Try again in a few seconds.",

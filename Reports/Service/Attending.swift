@@ -3,20 +3,22 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOHTTP1
 
 /// What a request carries through the service.
 struct DashboardContext: RequestContext {
   var coreContext: CoreRequestContextStorage
-  /// The address of whoever asks: of the connection, or what the proxy says of it.
-  var client: String
+  /// Whoever asks: of the connection, or what the proxy says of it.
+  var client: ClientAddress
 
   init(source: ApplicationRequestContextSource) {
     coreContext = .init(source: source)
-    client = source.channel.remoteAddress?.ipAddress ?? ""
+    client = source.channel.remoteAddress?.ipAddress.flatMap { ClientAddress($0) } ?? .none
   }
 
   /// No form here is larger.
-  var maxUploadSize: Int { 16 * 1024 }
+  static let mostBytes = 16 * 1024
+  var maxUploadSize: Int { Self.mostBytes }
 }
 
 /// Around every request: how often one may ask, what is said of errors, the headers that keep a browser to what the page
@@ -28,6 +30,7 @@ struct Attending: RouterMiddleware {
   let metrics: Metrics
   let capacity: Capacity
   let limit: Limiter
+  let readiness: Readiness
 
   @concurrent
   func handle(
@@ -40,14 +43,11 @@ struct Attending: RouterMiddleware {
     context.client = client(request, context)
     var response: Response
     do {
-      if let seconds = limit.take(context.client) {
+      if let seconds = limit.take(context.client.group) {
         metrics.limited()
         throw Refusal.tooOften(seconds)
       }
-      response =
-        Routes.answersAtOnce.contains(request.uri.path)
-        ? try await next(request, context)
-        : try await capacity.using { try await next(request, context) }
+      response = try await respond(request, context, next)
     } catch {
       response = answer(error, request, context)
     }
@@ -56,12 +56,34 @@ struct Attending: RouterMiddleware {
     return response
   }
 
-  /// Behind a proxy the address that the proxy has seen: the last that the header names.
-  private func client(_ request: Request, _ context: Context) -> String {
+  private func respond(
+    _ request: Request, _ context: Context,
+    _ next: @concurrent (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    if let expected = request.headers[.expect], expected.lowercased() != "100-continue" {
+      throw Refusal(status: .expectationFailed, message: "'Expect: \(expected)' is not known here.")
+    }
+    guard !Routes.answersAtOnce.contains(request.uri.path) else {
+      return try await next(request, context)
+    }
+    try await readiness.checkOnce()
+    var request = request
+    // Before there is a place for it: a body that comes slowly takes none (``ConnectionGuard`` says how slowly it may).
+    if request.method == .post {
+      let said = request.headers[.contentLength].flatMap { Int($0) } ?? 0
+      guard said <= context.maxUploadSize else { throw Refusal.tooLarge }
+      _ = try await request.collectBody(upTo: context.maxUploadSize)
+    }
+    let whole = request
+    return try await capacity.using(context.client.group) { try await next(whole, context) }
+  }
+
+  /// Behind a proxy the address that the proxy has seen: the last that the header names. Where that is no address, the proxy's.
+  private func client(_ request: Request, _ context: Context) -> ClientAddress {
     guard settings.isBehindProxy, let name = HTTPField.Name("X-Forwarded-For"),
       let last = request.headers[name]?.split(separator: ",").last
     else { return context.client }
-    return last.trimmingCharacters(in: .whitespaces)
+    return ClientAddress(last) ?? context.client
   }
 
   private func log(
@@ -76,8 +98,8 @@ struct Attending: RouterMiddleware {
       "request",
       metadata: [
         "method": "\(request.method.rawValue)", "route": "\(route)",
-        "status": "\(response.status.code)", "ms": "\(Int(seconds * 1000))",
-        "client": "\(context.client)",
+        "status": .stringConvertible(response.status.code),
+        "ms": .stringConvertible(Int(seconds * 1000)), "client": "\(context.client.text)",
       ])
   }
 
@@ -94,6 +116,7 @@ struct Attending: RouterMiddleware {
       ? .json(["error": refusal.message, "request_id": context.id], status: refusal.status)
       : .page(Pages.refusal(refusal, context.id), status: refusal.status)
     if let seconds = refusal.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
+    if refusal.endsConnection { response.headers[.connection] = "close" }
     if refusal.status == .methodNotAllowed {
       response.headers[.allow] = Routes.methods(at: request.uri.path)
     }
@@ -110,7 +133,7 @@ struct Attending: RouterMiddleware {
   }
 
   private func refusal(_ error: any Error, _ request: Request, _ context: Context) -> Refusal {
-    if let known = Refusal(error) { return known }
+    if let known = Refusal(error) ?? Refusal(connection: error) { return known }
     guard let status = (error as? any HTTPResponseError)?.status else {
       context.logger.error("failed", metadata: ["error": "\(error)"])
       return Refusal(
@@ -144,68 +167,5 @@ struct Attending: RouterMiddleware {
       response.headers.set("Strict-Transport-Security", "max-age=31536000")
     }
     if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
-  }
-}
-
-/// Which addresses there are, and what may be done there.
-enum Routes {
-  private static let pages: Set<String> = [
-    "/", "/recall", "/health", "/ready", "/metrics", "/style.css", "/icon.svg",
-    "/api/v1/openapi.json", "/api/v1/me", "/api/v1/periods", "/api/v1/facilities",
-    "/api/v1/reports",
-  ]
-
-  /// What reads nothing, and is wanted most when all else is busy.
-  static let answersAtOnce: Set<String> = ["/health", "/metrics", "/style.css", "/icon.svg"]
-
-  /// - Returns: nil where there is nothing.
-  static func methods(at path: String) -> String? {
-    switch path {
-    case "/login": "GET, HEAD, POST"
-    case "/logout": "POST"
-    case _ where pages.contains(path) || isReport(path): "GET, HEAD"
-    default: nil
-    }
-  }
-
-  private static func isReport(_ path: String) -> Bool {
-    ["/api/v1/reports/", "/api/v1/lists/"].contains { folder in
-      path.hasPrefix(folder) && !path.dropFirst(folder.count).contains("/")
-    }
-  }
-}
-
-extension HTTPFields {
-  /// A header by its name as text.
-  mutating func set(_ name: String, _ value: String) {
-    if let name = HTTPField.Name(name) { self[name] = value }
-  }
-}
-
-extension Response {
-  static func page(_ page: HTML, status: HTTPResponse.Status = .ok) -> Response {
-    .text(page.text, "text/html; charset=utf-8", status: status)
-  }
-
-  static func text(
-    _ text: String, _ type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
-  ) -> Response {
-    Response(
-      status: status, headers: [.contentType: type],
-      body: .init(byteBuffer: ByteBuffer(string: text)))
-  }
-
-  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    let bytes = (try? encoder.encode(value)) ?? Data("{}".utf8)
-    return .text(
-      String(decoding: bytes, as: UTF8.self), "application/json; charset=utf-8", status: status)
-  }
-
-  /// To another page, which is then asked for with GET.
-  static func see(_ link: Link) -> Response {
-    Response(status: .seeOther, headers: [.location: link.text])
   }
 }

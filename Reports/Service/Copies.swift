@@ -136,7 +136,7 @@ final class Copies<Value: Sendable>: Sendable {
     guard let facilities = made.facilities else { return }
     let copy = Copy(
       look: look, facilities: facilities, value: made.value,
-      size: size(made.value) + question.address.utf8.count)
+      size: size(made.value) + question.address.text.utf8.count)
     guard copy.size < most / 4 else { return }
     state.withLock { state in
       if state.size + copy.size > most {
@@ -159,14 +159,18 @@ final class Copies<Value: Sendable>: Sendable {
 struct CopyQuestion: Hashable, Sendable {
   let scope: AccessToken.Scope
   let readsLists: Bool
-  /// With what is asked.
-  let address: String
+  /// With what is asked, byte by byte: an address may have letters that are not percent-encoded.
+  let address: ExactText
 }
 
 extension CopyQuestion {
+  init(scope: AccessToken.Scope, readsLists: Bool, address: String) {
+    self.init(scope: scope, readsLists: readsLists, address: ExactText(address))
+  }
+
   init(_ visitor: Gate.Visitor, _ request: Request) {
     self.init(
       scope: visitor.admission.scope, readsLists: visitor.admission.readsLists,
-      address: request.uri.string)
+      address: ExactText(request.uri.string))
   }
 }

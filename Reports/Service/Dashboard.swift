@@ -2,11 +2,9 @@ import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
-import HummingbirdTLS
 import Hypertension
 import Logging
 import NIOCore
-import NIOSSL
 import PeriodRollups
 import Postgres
 import Reports
@@ -19,12 +17,16 @@ import ServiceLifecycle
 public struct Dashboard: Sendable {
   private let settings: DashboardSettings
   private let pool: Pool
+  private let readiness: Readiness
   private let logger: Logger
 
-  /// - Parameter pool: of sessions whose `search_path` is ``searchPath``.
-  public init(_ settings: DashboardSettings, pool: Pool, logger: Logger) {
+  /// - Parameters:
+  ///   - pool: of sessions whose `search_path` is ``searchPath``.
+  ///   - probe: another one, of one connection, which `/ready` asks when all of those are taken.
+  public init(_ settings: DashboardSettings, pool: Pool, probe: Pool, logger: Logger) {
     self.settings = settings
     self.pool = pool
+    readiness = Readiness(probe)
     self.logger = logger
   }
 
@@ -43,8 +45,11 @@ public struct Dashboard: Sendable {
   /// - Parameter running: called with the address when it can be reached.
   /// - Throws: ``Unable``.
   public func run(_ running: @escaping @Sendable (String) async -> Void = { _ in }) async throws {
+    let certificates = try settings.certificate.map { try Certificates($0) }
+    let isToOutliveTerminal = Self.ignoreHangups()
+    await sayWhetherReady()
     let application = Application(
-      router: router(), server: try server(),
+      router: router(), server: server(certificates),
       configuration: .init(
         address: .hostname(settings.host, port: settings.port), serverName: nil,
         availableConnectionsDelegate: MaximumAvailableConnections(settings.clients, logger: logger)),
@@ -52,11 +57,15 @@ public struct Dashboard: Sendable {
         await running(settings.address(port: channel.localAddress?.port ?? settings.port))
       },
       logger: logger)
+    let renewal = certificates.map { CertificateRenewal(certificates: $0, logger: logger) }
     var configuration = ServiceGroupConfiguration(
       services: [
         .init(service: application), .init(service: Forgetting(pool: pool, logger: logger)),
-      ],
-      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      ] + (renewal.map { [.init(service: $0)] } ?? []),
+      // Without a certificate to renew SIGHUP says that the terminal is gone.
+      gracefulShutdownSignals: [.sigterm, .sigint]
+        + (renewal == nil && !isToOutliveTerminal ? [.sighup] : []),
+      logger: logger)
     configuration.maximumGracefulShutdownDuration = settings.drainLimit
     do {
       try await ServiceGroup(configuration: configuration).run()
@@ -65,7 +74,28 @@ public struct Dashboard: Sendable {
     } catch is SocketAddressError {
       throw cannotListen("there is no such host")
     }
+    await readiness.close()
     await pool.close()
+  }
+
+  /// A hangup while the service begins does not end it.
+  /// - Returns: whether whoever started it, such as `nohup`, had hangups ignored already.
+  private static func ignoreHangups() -> Bool {
+    let former = signal(SIGHUP, SIG_IGN)
+    // The C constant SIG_IGN; two handlers cannot be compared otherwise.
+    return unsafeBitCast(former, to: Int.self) == 1
+  }
+
+  /// A service may begin before its database is migrated, and says so.
+  private func sayWhetherReady() async {
+    do {
+      try await readiness.check()
+    } catch {
+      let reason = Refusal(error)?.message ?? "\(error)"
+      logger.warning(
+        "the database is not ready: pages are answered with 503 until it is",
+        metadata: ["reason": "\(reason)", "error": "\(error)"])
+    }
   }
 
   private func cannotListen(_ reason: String) -> Unable {
@@ -77,32 +107,22 @@ public struct Dashboard: Sendable {
   /// A browser that says nothing for so long is hung up on.
   private static let idleTimeout = TimeAmount.seconds(75)
 
-  private func server() throws -> HTTPServerBuilder {
-    let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: Self.idleTimeout))
-    guard let certificate = settings.certificate else { return plain }
-    do {
-      var tls = TLSConfiguration.makeServerConfiguration(
-        certificateChain: try NIOSSLCertificate.fromPEMFile(certificate.chain).map {
-          .certificate($0)
-        },
-        privateKey: .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem)))
-      tls.minimumTLSVersion = .tlsv12
-      // Whether the key is the certificate's shows when they are used together.
-      _ = try NIOSSLContext(configuration: tls)
-      return try .tls(plain, tlsConfiguration: tls)
-    } catch {
-      throw Unable(
-        isOfFile: true,
-        description:
-          "cannot serve with the certificate \(certificate.chain) and the key \(certificate.key): expected PEM files that belong together (\(error))"
-      )
+  private func server(_ certificates: Certificates?) -> HTTPServerBuilder {
+    let connections = settings.clientsOfOne.map { Capacity(settings.clients, ofOne: $0) }
+    let configuration = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [ConnectionGuard(connections: connections)],
+      idleTimeout: Self.idleTimeout)
+    return HTTPServerBuilder { responder in
+      let plain = HTTP1Channel(responder: responder, configuration: configuration)
+      guard let certificates else { return plain }
+      return RenewableTLSChannel(base: plain, certificates: certificates)
     }
   }
 
   // MARK: Routes
 
   private func router() -> Router<DashboardContext> {
-    let metrics = Metrics()
+    let metrics = Metrics(version: settings.version)
     let reader = Reader(pool: pool)
     let gate = Gate(pool: pool, isSecure: settings.isSecure)
     let router = Router(context: DashboardContext.self, options: .autoGenerateHeadEndpoints)
@@ -110,26 +130,19 @@ public struct Dashboard: Sendable {
       middleware: Attending(
         settings: settings, metrics: metrics, capacity: Capacity(settings.requestsAtOnce),
         limit: Limiter(
-          perMinute: settings.requestsPerMinute, burst: max(settings.requestsPerMinute / 4, 20))))
-    addOperations(to: router, reader, metrics)
+          perMinute: settings.requestsPerMinute, burst: max(settings.requestsPerMinute / 4, 20)),
+        readiness: readiness))
+    addOperations(to: router, metrics)
     addPages(to: router, gate, reader, metrics)
     LoginPage(gate: gate).add(to: router)
     API(gate: gate, reader: reader, metrics: metrics, mapping: settings.mapping).add(to: router)
     return router
   }
 
-  private func addOperations(
-    to router: Router<DashboardContext>, _ reader: Reader, _ metrics: Metrics
-  ) {
+  private func addOperations(to router: Router<DashboardContext>, _ metrics: Metrics) {
     router.get("health") { _, _ -> Response in .text("alive\n") }
     router.get("ready") { _, _ -> Response in
-      guard try await reader.isReady() else {
-        throw Refusal(
-          status: .serviceUnavailable,
-          message:
-            "The database is not migrated, or the service's role is no member of rollup_server.",
-          retryAfter: 30)
-      }
+      try await readiness.check()
       return .text("ready\n")
     }
     router.get("metrics") { _, _ -> Response in
@@ -156,9 +169,9 @@ public struct Dashboard: Sendable {
     router.get("/") { request, _ -> Response in
       let visitor = try await gate.admit(request)
       let asking = try Asking(
-        request, Asking.region.union(["period", "view", "sort"]), isForm: true)
+        request, Asking.region.union(["period", "other", "view", "sort"]), isForm: true)
       let page = RegionPage(
-        visitor: visitor, region: asking.region.isNarrowed ? asking.region : visitor.region,
+        visitor: visitor, region: try visitor.reach(asking.region),
         asked: try asking.period(), view: try asking.view(),
         sort: try asking.sort(among: RegionPage.columns), formats: formats)
       let made = try await copies.value(of: .init(visitor, request), at: visitor.admission.moment) {
@@ -169,9 +182,12 @@ public struct Dashboard: Sendable {
     router.get("recall") { request, _ -> Response in
       let visitor = try await gate.admit(request)
       let asking = try Asking(request, Asking.region, isForm: true)
-      let page = RecallPage(
-        visitor: visitor, region: asking.region.isNarrowed ? asking.region : visitor.region)
-      let made = try await page.make(reader)
+      let region = try visitor.reach(asking.region)
+      guard region.isNarrowed else {
+        return gate.answer(
+          request, try await RecallChoice(visitor: visitor).make(reader), for: visitor)
+      }
+      let made = try await RecallPage(visitor: visitor, region: region).make(reader)
       metrics.readList()
       return gate.answer(request, made, for: visitor)
     }

@@ -19,12 +19,15 @@ public struct DashboardSettings: Sendable {
   public var drainLimit: Duration
   /// What is what in DHIS2; nil to offer no such files.
   public var mapping: DHIS2Mapping?
+  /// Of the program, as `/metrics` says it.
+  public var version: String
 
   public init(
     host: String = "127.0.0.1", port: Int = 8080, certificate: (chain: String, key: String)? = nil,
     isBehindProxy: Bool = false, clients: Int = 500, requestsAtOnce: Int = 128,
     requestsPerMinute: Int = 600,
-    drainLimit: Duration = .seconds(30), mapping: DHIS2Mapping? = nil
+    drainLimit: Duration = .seconds(30), mapping: DHIS2Mapping? = nil,
+    version: String = "1.0.0-beta"
   ) {
     self.host = host
     self.port = port
@@ -35,7 +38,11 @@ public struct DashboardSettings: Sendable {
     self.requestsPerMinute = requestsPerMinute
     self.drainLimit = drainLimit
     self.mapping = mapping
+    self.version = version
   }
+
+  /// Connections of one address: half of all, so that one cannot keep the others out. Behind a proxy all are the proxy's.
+  var clientsOfOne: Int? { isBehindProxy ? nil : max(clients / 2, 50) }
 
   /// Whether browsers reach it by TLS.
   var isSecure: Bool { certificate != nil || isBehindProxy }

@@ -29,7 +29,12 @@ struct Gate: Sendable {
   /// What a secret opens; nil for one that does not hold.
   func admission(of secret: String) async throws -> Admission? {
     guard Self.mayBeSecret(secret) else { return nil }
-    return try await again { try await Admission.admit(secret, pool) }
+    do {
+      return try await again { try await Admission.admit(secret, pool) }
+    } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
+      // Of a token it says something else: this is the role, which may not even ask.
+      throw Refusal.notMigrated
+    }
   }
 
   /// Begins a login with a token.

@@ -43,7 +43,7 @@ struct LoginPage: Sendable {
   private func logIn(_ request: Request, _ context: DashboardContext) async throws -> Response {
     let fields = try await Self.fields(request, context)
     guard gate.isOurForm(request, fields["form"]) else { throw Refusal.strangeForm }
-    if let seconds = attempts.take(context.client) { throw Refusal.tooOften(seconds) }
+    if let seconds = attempts.take(context.client.group) { throw Refusal.tooOften(seconds) }
     let token = (fields["token"] ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
     guard let login = try await gate.logIn(token) else {
       return page(

@@ -163,12 +163,12 @@ struct OpenAPI {
       [
         "id": string, "name": string, "opens": string, "reads_lists": ["type": "boolean"],
         "expires_at": string,
-      ], optional: ["state", "district", "block", "facility_id"]),
+      ], optional: ["state", "district", "block", "facility", "facility_id"]),
     "Period": object(
       [
         "period": string, "status": names(["open", "closed"]),
-        "edition": ["type": "integer", "minimum": 0],
-      ], optional: ["digest", "closed_at"]),
+        "ends_on": string, "closes_on": string, "edition": ["type": "integer", "minimum": 0],
+      ], optional: ["progress", "digest", "closed_at"]),
     "Facility": object(
       ["id": string, "name": string, "state": string, "district": string], optional: ["block"]),
     "ReportEntry": object(["name": string, "title": string, "summary": string]),

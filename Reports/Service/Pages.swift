@@ -31,7 +31,7 @@ enum Pages {
     let who: HTML? = visitor.map { visitor -> HTML in
       let rights = visitor.admission.readsLists ? "figures and lists" : "figures"
       return
-        "<p>\(visitor.admission.name), \(visitor.admission.scope.description): \(rights)</p>"
+        "<p>\(visitor.admission.name), \(visitor.admission.opens): \(rights)</p>"
     }
     return """
       <!DOCTYPE html>
@@ -105,9 +105,7 @@ enum Pages {
   /// How far the period is: open or closed, edition and digest.
   static func standing(_ period: Period, _ calendar: Calendar, _ view: Asking.View) -> HTML {
     guard let edition = calendar.edition(of: period, view) else {
-      return """
-        <p class="standing"><strong>\(period) is open.</strong> Its figures can still change.</p>
-        """
+      return open(period, calendar)
     }
     let number = edition.edition.number
     let isLast = number == calendar.last(of: period)?.edition.number
@@ -123,19 +121,30 @@ enum Pages {
       """
   }
 
-  /// The period picker, which keeps what else is asked.
-  static func picker(_ link: Link, _ period: Period, _ calendar: Calendar, _ view: Asking.View)
-    -> HTML
-  {
+  /// What an open period's figures are: nobody should take them for the last word.
+  private static func open(_ period: Period, _ calendar: Calendar) -> HTML {
+    let closes = calendar.grace.closes(period)
+    let standing: HTML =
+      switch PeriodProgress(period, on: calendar.today, grace: calendar.grace) {
+      case .notBegun:
+        "<strong>\(period) has not begun.</strong> It begins on \(period.start.description)."
+      case .running:
+        "<strong>\(period) is not over.</strong> These are its figures so far; it ends on \(period.lastDay.description) and closes on \(closes.description)."
+      case .over:
+        "<strong>\(period) is open.</strong> Its figures can still change; it closes on \(closes.description)."
+      case .overdue:
+        "<strong>\(period) is open.</strong> Its figures can still change. It is overdue since \(closes.description), when it should have been closed."
+      }
+    return "<p class=\"standing\">\(standing)</p>"
+  }
+
+  /// The period picker, which keeps what else is asked: the last few to choose from, and a field for any other.
+  /// - Parameter isThere: whether the region is there today; open periods have nothing of another one.
+  static func picker(
+    _ link: Link, _ period: Period, _ calendar: Calendar, _ view: Asking.View, isThere: Bool
+  ) -> HTML {
     let kept = link.query.filter { !["period", "view"].contains($0.name) }.map { pair -> HTML in
       "<input type=\"hidden\" name=\"\(pair.name)\" value=\"\(pair.value)\">"
-    }
-    func options(_ type: PeriodType) -> [HTML] {
-      calendar.periods(type).map { one -> HTML in
-        let mark: HTML = one == period ? " selected" : ""
-        let standing = calendar.last(of: one) == nil ? "open" : "closed"
-        return "<option value=\"\(one)\"\(mark)>\(one), \(standing)</option>"
-      }
     }
     let views = choices(of: period, calendar).map { one, name -> HTML in
       let mark: HTML = one == view ? " selected" : ""
@@ -145,19 +154,39 @@ enum Pages {
       <form method="get" action="\(link.path)" class="asks">
       \(kept)
       <label>Period <select name="period">
-      <optgroup label="Quarters">
-      \(options(.quarter))
-      </optgroup>
-      <optgroup label="Months">
-      \(options(.month))
-      </optgroup>
+      \(years(period, calendar, .quarter, latest: 6, isThere: isThere))
+      \(years(period, calendar, .month, latest: 12, isThere: isThere))
       </select></label>
+      <label>Another period <input name="other" size="8" placeholder="\(calendar.usual)" pattern="[0-9]{4}(-[0-9]{2}|Q[1-4])" title="A quarter such as 2024Q2 or a month such as 2024-06"></label>
       <label>Figures <select name="view">
       \(views)
       </select></label>
       <button>Show</button>
       </form>
       """
+  }
+
+  /// Options of the last periods of a type, by year, and of the one that is shown.
+  private static func years(
+    _ shown: Period, _ calendar: Calendar, _ type: PeriodType, latest count: Int, isThere: Bool
+  ) -> [HTML] {
+    // What has moved away since was there before.
+    var periods = calendar.latest(count, type).filter { one in
+      isThere || calendar.last(of: one) != nil && one.end <= shown.end
+    }
+    if shown.type == type, !periods.contains(shown) { periods.append(shown) }
+    let byYear = Dictionary(grouping: periods, by: \.start.year)
+    return byYear.sorted { $0.key > $1.key }.map { year, periods -> HTML in
+      let options = periods.map { one -> HTML in
+        let mark: HTML = one == shown ? " selected" : ""
+        return "<option value=\"\(one)\"\(mark)>\(one), \(calendar.standing(of: one))</option>"
+      }
+      return """
+        <optgroup label="\(type == .quarter ? "Quarters" : "Months") of \(String(year))">
+        \(options)
+        </optgroup>
+        """
+    }
   }
 
   /// The views that there are of a period; also of an open one, since another period may be picked with them.

@@ -66,55 +66,6 @@ struct Reader: Sendable {
       }
     }
   }
-
-  /// Whether the database answers, and has what a service needs.
-  func isReady() async throws -> Bool {
-    let isThere: Query =
-      "SELECT coalesce(has_function_privilege(to_regprocedure('rollup.enter(text)'), 'EXECUTE'), false)"
-    return try await pool.withConnection { try await $0.query(isThere).only(Bool.self) }
-  }
-}
-
-/// What there is to choose from: the periods, and where each stands.
-struct Calendar: Sendable {
-  let today: CalendarDate
-  let timeZone: String
-  /// Of each closed period, the first edition first.
-  let editions: [Period: [EditionRecord]]
-
-  init(_ tx: borrowing Transaction) async throws {
-    let (day, zone) = try await tx.prepared(
-      "SELECT (now() AT TIME ZONE time_zone)::date, time_zone FROM rollup.deployment"
-    ).only((CalendarDay, String).self)
-    today = CalendarDate(day)
-    timeZone = zone
-    editions = Dictionary(
-      grouping: try await ServedReading.editions(tx), by: { $0.edition.period }
-    ).mapValues { editions in editions.sorted { $0.edition.number < $1.edition.number } }
-  }
-
-  /// The last edition; nil of an open period.
-  func last(of period: Period) -> EditionRecord? { editions[period]?.last }
-
-  /// What a view shows: the edition that it names, else the last; nil of an open period.
-  func edition(of period: Period, _ view: Asking.View) -> EditionRecord? {
-    guard case .edition(let number) = view else { return last(of: period) }
-    return editions[period]?.first { $0.edition.number == number }
-  }
-
-  /// The last quarter that is closed.
-  var lastClosed: Period? { editions.keys.filter { $0.type == .quarter }.max() }
-
-  /// The last quarter that is over.
-  var usual: Period { Period(.quarter, containing: today).advanced(by: -1) }
-
-  /// Those of the last years, latest first, and every closed one.
-  func periods(_ type: PeriodType) -> [Period] {
-    let now = Period(type, containing: today)
-    let recent = (0..<(type == .quarter ? 12 : 24)).map { now.advanced(by: -$0) }
-    let closed = editions.keys.filter { $0.type == type && $0 < (recent.last ?? now) }
-    return recent + closed.sorted(by: >)
-  }
 }
 
 /// A facility, as pages name it.

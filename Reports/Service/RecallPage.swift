@@ -16,6 +16,13 @@ struct RecallPage: Sendable {
 
   func make(_ reader: Reader) async throws -> Page {
     try visitor.checkList(of: region)
+    let asked = region
+    let regions = try await visitor.within(region, reader) {
+      try await reader.read(visitor.secret) { tx in try await asked.regions(tx) }
+    }
+    guard let (region, name, _) = regions.first, regions.count == 1 else {
+      throw Refusal.severalRegions(regions.map(\.path))
+    }
     // The report is as of today, whatever the period.
     var question = ReportQuestion(Period(.month, containing: CalendarDate(daysSince1970: 0)))
     question.region = region
@@ -26,28 +33,50 @@ struct RecallPage: Sendable {
       table.rows.count > rows.count
       ? "The most urgent \(rows.count) of \(table.rows.count) patients; the file has all."
       : "\(table.rows.count) patients."
-    // An id is no name.
-    var name = region.name
-    if let facility = region.facility?.lowercased() {
-      if let site = table.rows.first.flatMap({ Site($0, of: table) }) {
-        name = site.name
-      } else {
-        let sites = try await reader.read(visitor.secret) { tx in try await Site.all(tx) }
-        name = sites.first { $0.id == facility || $0.name.lowercased() == facility }?.name
-      }
-    }
     let listing = PageTable(
       caption: "Most urgent first", heading: "Facility", table: table, columns: Self.columns,
       rows: rows)
     return Page(
-      title: table.title,
+      title: "\(table.title): \(name)",
       body: [
-        Pages.path([(name ?? "Overview", Link.region(region, nil, .published))]),
+        Pages.path([(name, Link.region(region, nil, .published))]),
         """
-        <h1>\(table.title)</h1>
+        <h1>\(table.title): \(name)</h1>
         <p>\(shown) <a href="\(file)" download>As a file (CSV)</a>, which is another reading of the list.</p>
         """,
         rows.isEmpty ? "<p class=\"standing\">Nobody is to be called today.</p>" : listing.html,
       ])
+  }
+}
+
+/// Whose patients are to be called, where nobody has said.
+struct RecallChoice: Sendable {
+  let visitor: Gate.Visitor
+
+  func make(_ reader: Reader) async throws -> Page {
+    guard visitor.admission.readsLists else {
+      throw Refusal.forbidden("The token is for figures only.")
+    }
+    let sites = try await reader.read(visitor.secret) { tx in try await Site.all(tx) }
+    let states = Dictionary(grouping: sites) { ExactText($0.state) }
+    let parts = states.sorted { $0.key < $1.key }.map { state, sites -> HTML in
+      let links = Set(sites.map { ExactText($0.district) }).sorted().map { district -> HTML in
+        let region = RegionChoice(state: state.text, district: district.text)
+        return "<li><a href=\"\(Link("/recall", region.query))\">\(district.text)</a></li>"
+      }
+      return "<h2>\(state.text)</h2>\n<ul class=\"files\">\n\(links)\n</ul>"
+    }
+    return Page(
+      title: "Whom to call",
+      body: [
+        """
+        <h1>Whom to call today</h1>
+        <p>Patients are listed of a facility or a region. That a list was read goes on record.</p>
+        <form method="get" action="/recall" class="asks">
+        <label>Facility, by name or id <input name="facility" required></label>
+        <button>Show</button>
+        </form>
+        """
+      ] + parts)
   }
 }

@@ -1,4 +1,7 @@
+import HTTPTypes
 import Hypertension
+import NIOCore
+import NIOHTTP1
 import PeriodRollups
 import Postgres
 import Reports
@@ -9,13 +12,15 @@ extension Refusal {
   init?(_ error: any Error) {
     switch error {
     case let refusal as Refusal: self = refusal
-    case let error as UnknownRegion where error.kind == "figure": self = .usage(error.description)
+    case let error as UnknownRegion where error.kind == "figure" || error.isAmbiguous:
+      self = .usage(error.description)
     case let error as UnknownRegion: self = .missing(error.description)
     case let error as Period.Unreadable: self = .usage(error.description)
     case let error as ReportQuestion.Refusal: self = .usage(error.description)
     case let error as FormatRefusal: self = .usage(error.description)
     case let error as Closing.Refusal: self = .missing(error.description)
     case let error as ServedReading.Refusal: self = .forbidden(error.description)
+    case DeploymentError.notMigrated: self = .notMigrated
     case is DeploymentError: self = .noDatabase
     case let error as PostgresError:
       guard let refusal = Self.refusal(error) else { return nil }
@@ -24,9 +29,28 @@ extension Refusal {
     }
   }
 
+  /// What came wrong, too slowly or not at all on a connection: nothing that went wrong here.
+  init?(connection error: any Error) {
+    switch error {
+    case HTTPParserError.invalidEOFState, is IOError, is ChannelError, is CancellationError:
+      self.init(status: .badRequest, message: "The request was cut off.", endsConnection: true)
+    case let error as HTTPParserError:
+      self.init(
+        status: .badRequest, message: "That is no HTTP: \(error).", endsConnection: true)
+    case is ConnectionGuard.TooSlow:
+      self.init(
+        status: .requestTimeout, message: "The request took too long to arrive.",
+        endsConnection: true)
+    default: return nil
+    }
+  }
+
   private static func refusal(_ error: PostgresError) -> Refusal? {
     switch error.kind {
     case .poolTimeout: return .busy
+    // The server is there, and refuses what a session of the service is.
+    case .connectionFailed where error.sqlState != nil && error.sqlState != .cannotConnectNow:
+      return .notMigrated
     case .connectionFailed, .connectionLost, .commitUnknown, .timeout, .poolClosed:
       return .noDatabase
     case .server: break
@@ -36,6 +60,8 @@ extension Refusal {
     case .invalidAuthorization: return .noToken
     case .insufficientPrivilege: return .forbidden("The token does not open that.")
     case .noDataFound: return .missing("There are no figures of that period.")
+    case .undefinedFunction, .undefinedTable, .undefinedColumn, .invalidSchemaName:
+      return .notMigrated
     case .adminShutdown, .crashShutdown, .cannotConnectNow, .tooManyConnections: return .noDatabase
     case .readOnly:
       return Refusal(
@@ -53,6 +79,8 @@ extension Refusal {
 }
 
 extension SQLState {
+  /// `undefined_function`
+  fileprivate static let undefinedFunction = SQLState(rawValue: "42883")
   /// `no_data_found`
   fileprivate static let noDataFound = SQLState(rawValue: "P0002")
   /// `read_only_sql_transaction`

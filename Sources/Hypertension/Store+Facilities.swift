@@ -5,7 +5,7 @@ import RollupStore
 /// Facilities. No rollup depends on them: reports join them by id, and name and region are those of today for open
 /// periods.
 extension Store {
-  /// Inserts a facility, or gives it the values it has here.
+  /// Inserts a facility, or gives it the values it has here; its names as ``PlaceName/normalised(_:)`` has them.
   @discardableResult
   public func save(_ facility: Facility) async throws -> WriteOutcome {
     try await transaction { tx in try await save(facility, in: tx) }
@@ -14,6 +14,7 @@ extension Store {
   @discardableResult
   public func save(_ facility: Facility, in tx: borrowing Transaction) async throws -> WriteOutcome
   {
+    let facility = facility.normalised
     let rows = try await tx.prepared(
       """
       INSERT INTO facilities AS f (id, name, state, district, block, size, deleted_at)

@@ -43,9 +43,9 @@ struct LateCommand: Command {
     if let period, try await store.editions(of: period).isEmpty {
       throw Closing.Refusal.open(period)
     }
-    try await check(pool)
+    let region = try await region(pool)
     let late = LateArrivals(
-      period: period, district: district, state: state, includingTakenIn: all)
+      period: period, district: region.district, state: region.state, includingTakenIn: all)
     let count = try await list ? write(late, pool) : sum(late, pool)
     await pool.close()
     if count == 0 { Terminal.say("nothing has come late") }
@@ -87,13 +87,14 @@ struct LateCommand: Command {
     return count
   }
 
+  /// What is asked for, as the facilities spell it.
   /// - Throws: ``UnknownRegion``.
-  private func check(_ pool: Pool) async throws {
+  private func region(_ pool: Pool) async throws -> RegionFilter {
     let regions = try await pool.withConnection { connection in
       try await connection.query("SELECT DISTINCT state, district FROM facilities").map {
         try $0.decode((String, String).self)
       }
     }
-    _ = try RegionFilter(state: state, district: district).checked(among: regions)
+    return try RegionFilter(state: state, district: district).checked(among: regions)
   }
 }

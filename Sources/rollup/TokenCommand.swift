@@ -85,7 +85,7 @@ struct TokenCommand: AsyncParsableCommand {
         readsLists: lists, days: days)
       await pool.close()
       Terminal.say(
-        "token \(token.id) of \(token.name): \(scope.description), \(lists ? "figures and lists of patients" : "figures only"), until \(token.expiresAt)"
+        "token \(token.id) of \(token.name): \(token.opens), \(lists ? "figures and lists of patients" : "figures only"), until \(token.expiresAt)"
       )
       Terminal.say("This is its secret. It is not shown again:")
       Terminal.print(secret.text)
@@ -110,7 +110,7 @@ struct TokenCommand: AsyncParsableCommand {
       ])
       for token in tokens {
         Terminal.print(record: [
-          token.id, token.name, token.scope.description, token.readsLists ? "yes" : "no",
+          token.id, token.name, token.opens, token.readsLists ? "yes" : "no",
           "\(token.createdAt)", token.createdBy, "\(token.expiresAt)",
           token.revokedAt.map { "\($0)" } ?? "", token.lastUsedAt.map { "\($0)" } ?? "",
         ])

@@ -233,4 +233,56 @@ import Testing
       #expect(try await notes()[1] > 0)
     }
   }
+
+  /// A writer notes changes and not when: a note of a transaction that has not been yet would stay the latest for ever.
+  @Test func aNoteIsOfItsTransaction() async throws {
+    try await TestDatabase.migrated(size: 2) { database, store in
+      func asWriter(_ sql: String) async throws -> SQLState? {
+        do {
+          try await database.pool.transaction { tx in
+            try await tx.script("SET LOCAL ROLE rollup_writer; \(sql)")
+          }
+          return nil
+        } catch let error as PostgresError {
+          return error.sqlState
+        }
+      }
+      for sql in [
+        "INSERT INTO rollup.changes_of_everything (noted_in) VALUES ('18446744073709551615')",
+        "INSERT INTO rollup.changes (subject_id, place, noted_in) VALUES (gen_random_uuid(), '', '18446744073709551615')",
+        "INSERT INTO rollup.changes_of_everything VALUES ('18446744073709551615')",
+        "UPDATE rollup.changes SET noted_in = '1'", "DELETE FROM rollup.changes",
+      ] {
+        #expect(try await asWriter(sql) == .insufficientPrivilege, "\(sql)")
+      }
+      #expect(try await asWriter("INSERT INTO rollup.changes_of_everything DEFAULT VALUES") == nil)
+      #expect(
+        try await asWriter(
+          "INSERT INTO rollup.changes (subject_id, place) VALUES (gen_random_uuid(), 'x')") == nil)
+      // One that an owner wrote, or that a copy of another server brought, says nothing and is cleared away.
+      let since = try await database.pool.withConnection { connection in
+        try await connection.script(
+          """
+          INSERT INTO rollup.changes_of_everything (noted_in) VALUES ('18446744073709551615');
+          INSERT INTO rollup.changes (subject_id, place, noted_in) VALUES (gen_random_uuid(), 'later', '18446744073709551615')
+          """)
+        return try await connection.query("SELECT pg_current_snapshot()::text").only(String.self)
+      }
+      let found = try await database.pool.withConnection {
+        try await $0.query("SELECT rollup.changes_since(\(since)::pg_snapshot)").only(
+          [String]?.self)
+      }
+      #expect(found == [])
+      await store.rollups.forgetChanges()
+      let left = try await database.pool.withConnection {
+        try await $0.query(
+          """
+          SELECT (SELECT count(*) FROM rollup.changes WHERE place = 'later')
+            + (SELECT count(*) FROM rollup.changes_of_everything WHERE noted_in > '1000000000000')
+          """
+        ).only(Int.self)
+      }
+      #expect(left == 0)
+    }
+  }
 }

@@ -315,7 +315,7 @@ import Testing
         ("/api/v1/reports/recall", 404), ("/api/v1/lists/nonsense", 404),
         ("/api/v1/reports/district-bp?period=2024Q1&district=Nowhere", 404),
         ("/api/v1/reports/district-bp?period=1914Q1", 404),
-        ("/api/v1/lists/recall", 403), ("/recall", 403), ("/api/v1/nowhere", 404),
+        ("/api/v1/lists/recall", 400), ("/recall", 200), ("/api/v1/nowhere", 404),
         ("/api/v1/lists/patients?period=2024Q1", 400),
         ("/api/v1/lists/patients?period=2024Q1&figure=new_registrations&state=Punjab", 400),
         ("/api/v1/lists/recall?state=Punjab&format=fhir", 400),

@@ -104,6 +104,7 @@ import Testing
     (#"{"dataElements": {"dead": 5}, "organisationUnits": {}}"#, "dead"),
     (#"{"dataElements": {"dead": "short"}, "organisationUnits": {}}"#, "fbfJHSPpUQD"),
     (#"{"dataElements": {}, "organisationUnits": {"x": "1iszpKrYNg8"}}"#, "'x'"),
+    (#"{"dataElements": {}, "organisationUnits": {"A/B/C/D": "DiszpKrYNg8"}}"#, "%2F"),
   ])
   func aMappingThatCannotBeReadSaysWhere(json: String, hint: String) {
     do {
@@ -262,7 +263,10 @@ private struct Reading {
       switch row[places[0]] {
       case "facility": row[places[4]]
       case "all": "all"
-      default: places[1...3].map { row[$0] }.filter { !$0.isEmpty }.joined(separator: "/")
+      default:
+        places[1...3].map { row[$0] }.filter { !$0.isEmpty }
+          .map { $0.replacing("%", with: "%25").replacing("/", with: "%2F") }
+          .joined(separator: "/")
       }
     }
     let units = Array(Set(expected.map(key))).sorted()

@@ -168,7 +168,7 @@ import Testing
   @Test func aRunningTotalGivesNothingAway() {
     func line(_ period: Int, total: Int, new: Int) -> Suppression.Line {
       Suppression.Line(
-        parent: nil, key: ["x"], period: period, isAll: false,
+        parent: nil, key: [ExactText("x")], period: period, isAll: false,
         tally: Tally(["cumulative_registrations": total, "new_registrations": new]))
     }
     let hidden = Suppression(limit: 5, figures: .care).hidden([
@@ -213,7 +213,7 @@ import Testing
       for (number, (parent, key)) in shape.enumerated() {
         lines.append(
           Suppression.Line(
-            parent: parent.map { $0 + period * shape.count }, key: [key], period: period,
+            parent: parent.map { $0 + period * shape.count }, key: [ExactText(key)], period: period,
             isAll: false, tally: tallies[number]))
       }
     }

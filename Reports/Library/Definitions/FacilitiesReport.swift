@@ -36,11 +36,13 @@ struct RankingTable: ReportMaker {
     let before: ReportTable.Cell
     let district: ReportTable.Cell
 
-    var group: [String] { [line.row.state ?? "", line.row.district ?? "", size] }
+    var group: [ExactText] {
+      [line.row.state ?? "", line.row.district ?? "", size].map { ExactText($0) }
+    }
 
     /// Less for a better place: those without a rate last.
     var order: (Int, String) {
-      let key = line.row.key.joined(separator: "\u{1}")
+      let key = line.row.key.map(\.text).joined(separator: "\u{1}")
       if case .rate(let tenths) = rate { return (-tenths, (line.row.facility ?? "") + key) }
       return (Int.max, (line.row.facility ?? "") + key)
     }
@@ -115,9 +117,9 @@ struct RankingTable: ReportMaker {
   private func ranked(_ candidates: [Candidate]) -> [(rank: Int?, of: Int, candidate: Candidate)] {
     let groups = Dictionary(grouping: candidates, by: \.group)
     let order = groups.keys.sorted { a, b in
-      if a[0] != b[0] { return Place.byCodePoints(a[0], b[0]) }
-      if a[1] != b[1] { return Place.byCodePoints(a[1], b[1]) }
-      return FacilitySize.precedes(a[2], b[2])
+      if a[0] != b[0] { return a[0] < b[0] }
+      if a[1] != b[1] { return a[1] < b[1] }
+      return FacilitySize.precedes(a[2].text, b[2].text)
     }
     return order.flatMap { group -> [(rank: Int?, of: Int, candidate: Candidate)] in
       let members = (groups[group] ?? []).sorted { $0.order < $1.order }

@@ -1,5 +1,6 @@
 import CSV
 import Foundation
+import Hypertension
 
 /// The file that a DHIS2 imports (`dataValueSets`), in JSON or CSV: a value for each figure and facility that the mapping
 /// knows. Of regions only those that it names.
@@ -75,7 +76,7 @@ public struct DHIS2Format: Format {
     for row in table.rows {
       guard let place = places.place(row) else { continue }
       if mapping.organisationUnits[place.key] == nil {
-        if place.isFacility, facilities.last != place.key { facilities.append(place.key) }
+        if place.isFacility, facilities.last != place.key.text { facilities.append(place.key.text) }
       } else {
         hidden += zip(table.columns, row.cells).count {
           $1 == .hidden && $0.figure.map { mapping.dataElements[$0.name] != nil } ?? false
@@ -157,15 +158,15 @@ public struct DHIS2Format: Format {
     }
 
     /// - Returns: nil for the sizes of facilities, which are no places.
-    func place(_ row: ReportTable.Row) -> (key: String, period: String, isFacility: Bool)? {
+    func place(_ row: ReportTable.Row) -> (key: ExactText, period: String, isFacility: Bool)? {
       let period = row.cells[period].text ?? ""
       let level = level.flatMap { row.cells[$0].text } ?? "facility"
       switch level {
       case "size": return nil
-      case "facility": return (row.cells[facility].text ?? "", period, true)
-      case "all": return ("all", period, false)
+      case "facility": return (ExactText(row.cells[facility].text ?? ""), period, true)
+      case "all": return (ExactText("all"), period, false)
       default:
-        return (regions.compactMap { row.cells[$0].text }.joined(separator: "/"), period, false)
+        return (DHIS2Mapping.key(of: regions.compactMap { row.cells[$0].text }), period, false)
       }
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Hypertension
 
 /// What is what in a DHIS2: which data element a figure is, and which organisation unit a facility or region. Read from a
 /// file such as
@@ -18,8 +19,16 @@ public struct DHIS2Mapping: Sendable {
   let attributeOptionCombo: String?
   /// By the name of the figure's column.
   let dataElements: [String: Element]
-  /// By the facility's id in lower case, or by a region: `all`, `Punjab`, `Punjab/Bathinda`, `Punjab/Bathinda/Maur`.
-  let organisationUnits: [String: String]
+  /// By the facility's id in lower case, or by a region: `all`, `Punjab`, `Punjab/Bathinda`, `Punjab/Bathinda/Maur` (``key(of:)``).
+  let organisationUnits: [ExactText: String]
+
+  /// A region's key, which no other has: a slash in a name is written `%2F`, and a per cent sign `%25`.
+  /// - Parameter names: state, district and block, as far as it goes inwards.
+  static func key(of names: [String]) -> ExactText {
+    ExactText(
+      names.map { $0.replacing("%", with: "%25").replacing("/", with: "%2F") }
+        .joined(separator: "/"))
+  }
 
   struct Element: Sendable {
     let dataElement: String
@@ -45,13 +54,22 @@ public struct DHIS2Mapping: Sendable {
     attributeOptionCombo = file.attributeOptionCombo
     dataElements = file.dataElements.mapValues(\.element)
     organisationUnits = Dictionary(
-      file.organisationUnits.map { (UUID(uuidString: $0) == nil ? $0 : $0.lowercased(), $1) }
+      file.organisationUnits.map {
+        (ExactText(UUID(uuidString: $0) == nil ? $0 : $0.lowercased()), $1)
+      }
     ) { first, _ in first }
+    for key in file.organisationUnits.keys.sorted()
+    where key.split(separator: "/", omittingEmptySubsequences: false).count > 3 {
+      throw Unreadable(
+        description:
+          "the organisation unit '\(key)' has more names than state, district and block; a slash in a name is written %2F"
+      )
+    }
     let elements = dataElements.flatMap { [($0, $1.dataElement), ($0, $1.categoryOptionCombo)] }
     let rest: [(String, String?)] = [
       ("dataSet", dataSet), ("attributeOptionCombo", attributeOptionCombo),
     ]
-    let all = elements + organisationUnits.map { ($0, Optional($1)) } + rest
+    let all = elements + organisationUnits.map { ($0.text, Optional($1)) } + rest
     for (name, uid) in all.sorted(by: { $0.0 < $1.0 }) {
       guard let uid, !Self.isUID(uid) else { continue }
       throw Unreadable(

@@ -1,4 +1,5 @@
 import Foundation
+import Hypertension
 
 /// A drawing of a column, as SVG within HTML.
 struct SVGChart {
@@ -104,10 +105,11 @@ struct SVGChart {
 
   private var lines: (height: Int, body: [String]) {
     var periods: [String] = []
-    var labels: [String] = []
+    var labels: [ExactText] = []
     for point in points {
       if !periods.contains(point.period) { periods.append(point.period) }
-      if !labels.contains(point.label) { labels.append(point.label) }
+      let label = ExactText(point.label)
+      if !labels.contains(label) { labels.append(label) }
     }
     // What the only line is called stands above the drawing.
     let isNamed = !isNarrow || labels.count > 1
@@ -139,7 +141,7 @@ struct SVGChart {
       body.append(text(period, x: x(period), y: height - 12, anchor: "middle"))
     }
     for (number, label) in labels.prefix(Self.mostLines).enumerated() {
-      let own = points.filter { $0.label == label }
+      let own = points.filter { ExactText($0.label) == label }
       for run in runs(own) {
         let path = run.map { "\(x($0.period).short),\(y($0.value ?? 0).short)" }
         body.append(
@@ -154,7 +156,7 @@ struct SVGChart {
       guard let last = own.last(where: { $0.value != nil }), let value = last.value else {
         continue
       }
-      let name = isNamed ? label.fitted(to: 18, ellipsis: "…").trimmed + " " : ""
+      let name = isNamed ? label.text.fitted(to: 18, ellipsis: "…").trimmed + " " : ""
       body.append(text(name + last.text, x: x(last.period) + 8, y: y(value) + 4, anchor: "start"))
     }
     return (Int(height), body)

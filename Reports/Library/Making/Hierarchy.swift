@@ -35,12 +35,12 @@ struct Hierarchy: Sendable {
     }
 
     /// What tells it from the others of its period.
-    var key: [String] {
+    var key: [ExactText] {
       [
         level.rawValue, state ?? "", district ?? "", block ?? "",
         facilityID.map { $0.uuidString.lowercased() } ?? facility ?? "",
         level == .size ? size ?? "" : "",
-      ]
+      ].map { ExactText($0) }
     }
   }
 
@@ -90,13 +90,13 @@ struct Hierarchy: Sendable {
         rows.append(row(top, group, depth: 0))
         depth = 1
       }
-      let bySize = Dictionary(grouping: group) { FacilitySize.name($0.place) }
+      let bySize = Dictionary(grouping: group) { ExactText(FacilitySize.name($0.place)) }
       let outer = named(top, group)
-      for size in bySize.keys.sorted(by: FacilitySize.precedes) {
+      for size in bySize.keys.sorted(by: { FacilitySize.precedes($0.text, $1.text) }) {
         rows.append(
           Row(
             level: .size, state: outer.state, district: outer.district, block: outer.block,
-            size: size, depth: depth, tally: sum(bySize[size] ?? [])))
+            size: size.text, depth: depth, tally: sum(bySize[size] ?? [])))
       }
     }
     return rows
@@ -131,13 +131,13 @@ struct Hierarchy: Sendable {
   /// Runs of the same name; the members are sorted.
   private func groups(_ members: [Member], _ level: RegionLevel) -> [[Member]] {
     guard let first = members.first else { return [] }
-    func name(_ place: Place) -> String? {
+    func name(_ place: Place) -> ExactText? {
       switch level {
-      case .all, .size: ""
-      case .state: place.state
-      case .district: place.district
-      case .block: place.block
-      case .facility: place.idText
+      case .all, .size: ExactText("")
+      case .state: ExactText(place.state)
+      case .district: ExactText(place.district)
+      case .block: place.block.map(ExactText.init)
+      case .facility: ExactText(place.idText)
       }
     }
     if level == .facility { return members.map { [$0] } }

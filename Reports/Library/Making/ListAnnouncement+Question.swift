@@ -9,18 +9,28 @@ extension ReportQuestion {
   public func announcement(recalls: Bool, in tx: borrowing Transaction) async throws
     -> ListAnnouncement
   {
-    let names = [region.state, region.district, region.block, region.facility]
     let setting = try await ReportSetting.read(today: today, tx)
     if recalls {
-      return .recall(in: Period(.month, containing: setting.today), region: names)
+      let places = try await Places.live(region, tx)
+      return .recall(
+        in: Period(.month, containing: setting.today), region: try names(among: places))
     }
     guard patients?.isOfRegistration != true else {
       throw Refusal("patients are listed by the facility that they are assigned to")
     }
     let frame = try ReportFrame(period, view, setting)
     guard let edition = frame.published else {
-      return .patients(frame.evaluation, region: names)
+      return .patients(
+        frame.evaluation, region: try names(among: try await Places.live(region, tx)))
     }
-    return .patients(edition, region: names)
+    let places = try await Places.published(edition, region, tx).map(\.place)
+    return .patients(edition, region: try names(among: places))
+  }
+
+  /// State, district, block and facility as the places spell them: the record says whose patients are read, not how a reader wrote it,
+  /// and the database compares byte by byte.
+  private func names(among places: [Place]) throws -> [String?] {
+    let region = try region.spelled(by: places)
+    return [region.state, region.district, region.block, region.facility]
   }
 }

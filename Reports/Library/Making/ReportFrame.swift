@@ -92,18 +92,12 @@ struct ReportFrame: Sendable {
 
   var evaluation: Evaluation { Evaluation(period, today: today) }
 
-  private var status: String {
-    edition == nil ? "open" : isKnownNow ? "known now" : "closed"
+  private var progress: PeriodProgress {
+    PeriodProgress(period, on: today, grace: setting.grace)
   }
 
-  /// Of an open period: that it is not over, or overdue, or when it closes.
-  private var whenItCloses: String {
-    let closes = setting.grace.closes(period)
-    let standing = ClosingSchedule.Standing(open: period, on: today, closes: closes)
-    return switch standing {
-    case .notBegun, .notOver, .due: standing.sentence(on: period) ?? ""
-    case .inGrace, .closed: "closes on \(closes)"
-    }
+  private var status: String {
+    edition == nil ? "open" : isKnownNow ? "known now" : "closed"
   }
 
   var statusCells: [ReportTable.Cell] {
@@ -115,16 +109,14 @@ struct ReportFrame: Sendable {
     let standing = edition.map {
       "\(status), edition \($0.edition.number), definitions \($0.definitions), digest \($0.digest)"
     }
-    return ("status_\(period)", standing ?? status)
+    return ("status_\(period)", standing ?? progress.short)
   }
 
   /// What a reader should know of the figures' standing.
   var facts: [(name: String, value: String)] {
     let standing = [("status", status), ("edition", "\(edition?.edition.number ?? 0)")]
     guard let edition else {
-      return standing + [
-        ("figures", "can still change; \(whenItCloses)")
-      ]
+      return standing + [("figures", progress.remark(period, grace: setting.grace))]
     }
     let reason = edition.reason.map { [("reason", $0)] } ?? []
     return standing + [

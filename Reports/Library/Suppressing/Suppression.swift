@@ -20,7 +20,7 @@ struct Suppression: Sendable {
     /// The row it is a part of, earlier in the table.
     let parent: Int?
     /// What it is called in every period.
-    let key: [String]
+    let key: [ExactText]
     /// Which period it is of, counted from the first.
     let period: Int
     /// Whether it counts everybody there is.

@@ -181,8 +181,8 @@ public struct LateArrivals: Sendable {
       "AND \(alias).period_type = '\($0.type.code)' AND \(alias).period_start = '\($0.start)'"
     }
     return """
-      \(ofPeriod ?? "") AND ($1::text IS NULL OR lower(f.district) = lower($1)) \
-      AND ($2::text IS NULL OR lower(f.state) = lower($2))
+      \(ofPeriod ?? "") AND ($1::text IS NULL OR f.district = $1) \
+      AND ($2::text IS NULL OR f.state = $2)
       """
   }
 

@@ -20,7 +20,8 @@ public struct PublishedFigures: Sendable {
   public typealias Row = (facility: PublishedFacility, figures: CareFigures)
 
   public let edition: Edition
-  /// Only of this state, and of this district; nil for all. Letter case does not matter.
+  /// Only of this state, and of this district; nil for all. Of names that differ in capitals or accents alone there are the rows of
+  /// all: whoever asks picks those that are meant (``PlaceName``).
   public let state: String?
   public let district: String?
   /// Only this facility, by its name or its id.
@@ -40,14 +41,15 @@ public struct PublishedFigures: Sendable {
 
   /// As the database has them.
   func read(_ tx: borrowing Transaction) async throws -> [Row] {
+    let (states, districts, facilities) = try await spellings(tx)
     let query = Query(
       text: """
         SELECT facility_id, facility, state, district, block, nullif(size, ''), \(CarePublication.countColumns.joined(separator: ", "))
         FROM rollup.published_figures
-        WHERE \(edition.condition) AND ($1::text IS NULL OR lower(state) = lower($1))
-          AND ($2::text IS NULL OR lower(district) = lower($2))
-          AND ($3::text IS NULL OR lower(facility) = lower($3) OR facility_id::text = lower($3))
-        """, binds: [Bind(state), Bind(district), Bind(facility)])
+        WHERE \(edition.condition) AND ($1::text[] IS NULL OR state = ANY ($1))
+          AND ($2::text[] IS NULL OR district = ANY ($2))
+          AND ($3::text[] IS NULL OR facility = ANY ($3) OR facility_id::text = lower($4))
+        """, binds: [Bind(states), Bind(districts), Bind(facilities), Bind(facility)])
     return try await tx.query(query).map { row in
       var figures = CareFigures()
       for (place, count) in CareFigures.counts.enumerated() {
@@ -55,6 +57,28 @@ public struct PublishedFigures: Sendable {
       }
       return (try Self.facility(row), figures)
     }
+  }
+
+  /// How the edition spells the names that are asked for. The server's lower() knows the letters of its locale alone.
+  private func spellings(_ tx: borrowing Transaction) async throws -> (
+    states: [String]?, districts: [String]?, facilities: [String]?
+  ) {
+    guard state != nil || district != nil || facility != nil else { return (nil, nil, nil) }
+    let names = try await tx.query(
+      Query(
+        text: """
+          SELECT DISTINCT state, district, facility FROM rollup.published_figures WHERE \(edition.condition)
+          """)
+    ).decode((String, String, String).self)
+    func spellings(_ asked: String?, _ all: [String]) -> [String]? {
+      asked.map(PlaceName.folded).map { key in
+        Set(all.map(ExactText.init)).filter { PlaceName.folded($0.text) == key }.map(\.text)
+      }
+    }
+    return (
+      spellings(state, names.map(\.0)), spellings(district, names.map(\.1)),
+      spellings(facility, names.map(\.2))
+    )
   }
 
   /// The names of the states and districts of the edition, for a message that there is no such one.

@@ -9,6 +9,8 @@ public struct AccessToken: Hashable, Sendable {
   public let id: String
   public let name: String
   public let scope: Scope
+  /// Of a token of a facility what that is called today, with the regions around it; nil of one that is not known.
+  public let facilityName: String?
   /// Whether it may read lists of patients, or figures only.
   public let readsLists: Bool
   public let createdAt: Timestamp
@@ -18,8 +20,11 @@ public struct AccessToken: Hashable, Sendable {
   /// To the hour.
   public let lastUsedAt: Timestamp?
 
+  /// What it opens, by name: `Punjab / Bathinda`.
+  public var opens: String { facilityName ?? scope.description }
+
   /// Whose figures a token opens.
-  public enum Scope: Hashable, Sendable {
+  public enum Scope: Sendable {
     case all
     case state(String)
     case district(state: String, String)
@@ -57,82 +62,24 @@ public struct AccessToken: Hashable, Sendable {
     public var block: String? { if case .block(_, _, let block) = self { block } else { nil } }
     public var facility: UUID? { if case .facility(let id) = self { id } else { nil } }
 
-    /// `all`, `Punjab`, `Punjab / Bathinda`, or a facility's id.
+    /// `all`, `Punjab`, `Punjab / Bathinda`, or a facility's id where its name is not known.
     public var description: String {
       if let facility { return facility.uuidString.lowercased() }
       let names = [state, district, block].compactMap(\.self)
       return names.isEmpty ? "all" : names.joined(separator: " / ")
     }
-  }
-}
 
-/// What a token says of itself to the one who shows it: what it opens, and until when.
-public struct Admission: Hashable, Sendable {
-  public let id: String
-  public let name: String
-  public let scope: AccessToken.Scope
-  public let readsLists: Bool
-  public let expiresAt: Timestamp
-  /// What the database was when it was looked up.
-  public let moment: Moment?
-
-  /// Looks a secret up and notes that it was used; in a transaction of its own.
-  /// - Returns: nil for a secret that is unknown, expired or revoked.
-  public static func admit(_ secret: String, _ pool: Pool) async throws -> Admission? {
-    do {
-      return try await pool.withConnection { connection in
-        let row = try await connection.prepared(
-          "SELECT a.*, \(unescaped: Moment.expression) FROM rollup.admit(\(secret)) AS a"
-        ).first
-        return try row.map(Admission.init)
-      }
-    } catch let error as PostgresError where error.sqlState == .invalidAuthorization {
-      return nil
-    }
-  }
-
-  private init(_ row: Row) throws {
-    id = try row.decode(0, as: String.self)
-    name = try row.decode(1, as: String.self)
-    scope = AccessToken.Scope(
-      try row.decode(2, as: String?.self), try row.decode(3, as: String?.self),
-      try row.decode(4, as: String?.self), try row.decode(5, as: UUID?.self))
-    readsLists = try row.decode(6, as: Bool.self)
-    expiresAt = try row.decode(7, as: Timestamp.self)
-    moment = Moment(try row.decode(8, as: String?.self))
-  }
-}
-
-/// A login: a secret of its own, which ends with its token, after twelve hours or when its holder says so, whichever is first.
-public enum Login {
-  /// - Parameters:
-  ///   - token: the token's secret; another login's does not count.
-  ///   - digest: SHA-256 of the login's secret; the database does not see the text before it is used.
-  /// - Returns: until when it lasts; nil for a token that is unknown, expired or revoked.
-  public static func begin(with token: String, digest: [UInt8], _ pool: Pool) async throws
-    -> Timestamp?
-  {
-    do {
-      return try await pool.withConnection { connection in
-        try await connection.prepared("SELECT rollup.log_in(\(token), \(digest))")
-          .only(Timestamp.self)
-      }
-    } catch let error as PostgresError where error.sqlState == .invalidAuthorization {
-      return nil
-    }
-  }
-
-  /// Ends the login of a secret. One that is unknown, or a token's own, is left alone.
-  public static func end(_ secret: String, _ pool: Pool) async throws {
-    try await pool.withConnection { connection in
-      _ = try await connection.prepared("SELECT rollup.log_out(\(secret))")
+    /// State, district, block and facility, byte by byte.
+    public var parts: [ExactText?] {
+      [state, district, block, facility?.uuidString.lowercased()].map { $0.map(ExactText.init) }
     }
   }
 }
 
-extension SQLState {
-  /// A token that is unknown, expired or revoked, or none (`invalid_authorization_specification`).
-  public static let invalidAuthorization = SQLState(rawValue: "28000")
+/// Names that look the same and have other bytes are other regions, as they are to the database's policies.
+extension AccessToken.Scope: Hashable {
+  public static func == (a: Self, b: Self) -> Bool { a.parts == b.parts }
+  public func hash(into hasher: inout Hasher) { hasher.combine(parts) }
 }
 
 /// Administers access tokens; as a member of `rollup_owner` or `rollup_closer`.
@@ -191,10 +138,11 @@ public struct AccessTokens: Sendable {
     try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT id, name, state, district, block, facility_id, reads_lists, created_at, created_by, expires_at, revoked_at,
-          last_used_at
-        FROM rollup.tokens
-        ORDER BY created_at DESC, id
+        SELECT t.id, t.name, t.state, t.district, t.block, t.facility_id, t.reads_lists, t.created_at, t.created_by,
+          t.expires_at, t.revoked_at, t.last_used_at, concat_ws(' / ', f.state, f.district, nullif(f.block, ''), f.name)
+        FROM rollup.tokens AS t
+        LEFT JOIN facilities AS f ON f.id = t.facility_id
+        ORDER BY t.created_at DESC, t.id
         """
       ).map(AccessToken.init)
     }
@@ -233,10 +181,14 @@ public struct AccessTokens: Sendable {
     try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT number, announced_at, token, login, list, period_start, array_to_string(region, ' / '), read_at, rows
-        FROM rollup.list_reads
-        WHERE \(token)::text IS NULL OR token = \(token)
-        ORDER BY number DESC
+        SELECT r.number, r.announced_at, r.token, r.login, r.list, r.period_start,
+          CASE WHEN f.id IS NULL THEN array_to_string(r.region, ' / ')
+            ELSE concat_ws(' / ', f.state, f.district, nullif(f.block, ''), f.name) END, r.read_at, r.rows
+        FROM rollup.list_reads AS r
+        LEFT JOIN facilities AS f ON f.id = CASE WHEN r.region[4] ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+          THEN r.region[4]::uuid END
+        WHERE \(token)::text IS NULL OR r.token = \(token)
+        ORDER BY r.number DESC
         LIMIT \(Int64(limit))
         """
       ).map { row in
@@ -253,8 +205,8 @@ public struct AccessTokens: Sendable {
     }
   }
 
-  /// The region of given names as the facilities spell it; a district or block is looked for in all states that are not
-  /// ruled out.
+  /// The region of given names as the facilities spell it (``PlaceName``); a district or block is looked for in all states that are
+  /// not ruled out.
   /// - Throws: ``UnknownRegion``; ``AmbiguousRegion``.
   public func scope(state: String?, district: String?, block: String?, facility: String?)
     async throws -> AccessToken.Scope
@@ -270,17 +222,23 @@ public struct AccessTokens: Sendable {
       _ names: ((UUID, String, String, String, String?)) -> [String]
     ) throws(UnknownRegion) {
       guard let name else { return }
-      let found = left.filter { names($0).contains { $0.lowercased() == name.lowercased() } }
-      guard !found.isEmpty else {
-        let known = Set(left.compactMap { names($0).first }).sorted()
-        throw UnknownRegion(kind: kind, name: name, nearest: nearest(to: name, among: known))
-      }
-      left = found
+      let spelled = try PlaceName.spelling(of: name, kind, among: left.flatMap(names))
+      left = left.filter { names($0).contains { ExactText($0) == spelled } }
     }
     try narrow("state", state) { [$0.2] }
     try narrow("district", district) { [$0.3] }
     try narrow("block", block) { $0.4.map { [$0] } ?? [] }
-    try narrow("facility", facility) { [$0.1, $0.0.uuidString] }
+    if let id = facility.flatMap({ UUID(uuidString: $0) }), left.contains(where: { $0.0 == id }) {
+      return .facility(id)
+    }
+    try narrow("facility", facility) { [$0.1] }
+    guard facility == nil || left.count == 1 else {
+      throw AmbiguousRegion(
+        scopes: left.map { place in
+          let names = [place.2, place.3, place.4, place.1].compactMap(\.self).filter { !$0.isEmpty }
+          return names.joined(separator: " / ") + " (\(place.0.uuidString.lowercased()))"
+        }.sorted())
+    }
     let scopes = Set(
       left.map { place -> AccessToken.Scope in
         if facility != nil { return .facility(place.0) }
@@ -302,7 +260,7 @@ public struct AmbiguousRegion: Error, Hashable, CustomStringConvertible {
   public var description: String {
     scopes.isEmpty
       ? "there are no facilities yet, so there is nothing to scope a token to"
-      : "more than one region has that name: \(scopes.joined(separator: "; ")). Name the outer region too."
+      : "more than one region has that name: \(scopes.joined(separator: "; ")). Name the outer region too, or a facility by its id."
   }
 }
 
@@ -319,5 +277,7 @@ extension AccessToken {
     expiresAt = try row.decode(9, as: Timestamp.self)
     revokedAt = try row.decode(10, as: Timestamp?.self)
     lastUsedAt = try row.decode(11, as: Timestamp?.self)
+    let place = try row.decode(12, as: String?.self) ?? ""
+    facilityName = place.isEmpty ? nil : place
   }
 }

@@ -46,18 +46,18 @@ public final class PublishedMemory: Sendable {
 /// An edition's figures, found by region without looking at each.
 struct PublishedRows: Sendable {
   private let rows: [PublishedFigures.Row]
-  /// Where they are, by names in small letters.
-  private var ofState: [String: [Int]] = [:]
-  private var ofDistrict: [String: [Int]] = [:]
-  private var ofFacility: [String: [Int]] = [:]
+  /// Where they are, by names however they are spelled.
+  private var ofState: [ExactText: [Int]] = [:]
+  private var ofDistrict: [ExactText: [Int]] = [:]
+  private var ofFacility: [ExactText: [Int]] = [:]
 
   init(_ rows: [PublishedFigures.Row]) {
     self.rows = rows
     for (place, row) in rows.enumerated() {
-      ofState[row.facility.state.lowercased(), default: []].append(place)
-      ofDistrict[row.facility.district.lowercased(), default: []].append(place)
-      let id = row.facility.id.map { [$0.uuidString.lowercased()] } ?? []
-      for name in Set([row.facility.name.lowercased()] + id) {
+      ofState[PlaceName.folded(row.facility.state), default: []].append(place)
+      ofDistrict[PlaceName.folded(row.facility.district), default: []].append(place)
+      let id = row.facility.id.map { [ExactText($0.uuidString.lowercased())] } ?? []
+      for name in Set([PlaceName.folded(row.facility.name)] + id) {
         ofFacility[name, default: []].append(place)
       }
     }
@@ -70,7 +70,7 @@ struct PublishedRows: Sendable {
     let found = [
       (ofFacility, published.facility), (ofDistrict, published.district),
       (ofState, published.state),
-    ].compactMap { places, name in name.map { places[$0.lowercased()] ?? [] } }
+    ].compactMap { places, name in name.map { places[PlaceName.folded($0)] ?? [] } }
     guard let fewest = found.first else { return rows }
     return found.dropFirst().reduce(fewest) { places, others in
       let others = Set(others)

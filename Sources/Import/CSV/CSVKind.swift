@@ -24,6 +24,8 @@ public enum CSVKind: String, CaseIterable, Sendable {
 
   enum Value: Sendable {
     case text, time, boolean
+    /// Of a place (``PlaceName``).
+    case name
     case pressure(Pressure)
     case measure(Measure)
     /// One of some words.
@@ -36,10 +38,10 @@ public enum CSVKind: String, CaseIterable, Sendable {
     case .facilities:
       [
         Column("id", .text, required: true, "F001", "F002"),
-        Column("name", .text, required: true, "PHC Neemgaon", "CHC Talakheda"),
-        Column("state", .text, "Ambarvan", "Ambarvan"),
-        Column("district", .text, "Arvigarh", "Arvigarh"),
-        Column("block", .text, "Neemgaon", ""), Column("size", .text, "small", "medium"),
+        Column("name", .name, required: true, "PHC Neemgaon", "CHC Talakheda"),
+        Column("state", .name, "Ambarvan", "Ambarvan"),
+        Column("district", .name, "Arvigarh", "Arvigarh"),
+        Column("block", .name, "Neemgaon", ""), Column("size", .name, "small", "medium"),
       ]
     case .patients:
       [
@@ -106,6 +108,7 @@ extension CSVKind.Value {
   func canonical(_ text: String) -> String? {
     switch self {
     case .text: text.utf8.contains(0) ? nil : text
+    case .name: text.utf8.contains(0) ? nil : PlaceName.normalised(text)
     case .time: TimeText.canonical(text)
     case .boolean:
       switch text.lowercased() {
@@ -121,7 +124,7 @@ extension CSVKind.Value {
 
   var expected: String {
     switch self {
-    case .text: "expected text without NUL characters"
+    case .text, .name: "expected text without NUL characters"
     case .time: TimeText.expected
     case .boolean: "expected true or false"
     case .pressure(let pressure): pressure.expected

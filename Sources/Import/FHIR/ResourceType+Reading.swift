@@ -1,3 +1,5 @@
+import Hypertension
+
 /// From a resource to the fields that are copied (INDICATORS.md, "From FHIR R4 to the model").
 extension ResourceType {
   private static let snomed = "http://snomed.info/sct"
@@ -58,9 +60,9 @@ extension ResourceType {
     ] + values + [isDeleted ? "t" : "f"]
   }
 
-  /// nil for a text of blanks.
+  /// The name of a place; nil for a text of blanks.
   private static func said(_ text: String?) -> String? {
-    text?.allSatisfy(\.isWhitespace) == false ? text : nil
+    text.map(PlaceName.normalised).flatMap { $0.isEmpty ? nil : $0 }
   }
 
   private static func patient(_ subject: FHIR.Reference?) throws -> String {

@@ -73,13 +73,12 @@ extension Catalog {
       Editions.table, Editions.parts, "rollup.edition_leaves", "rollup.edition_regions",
       "rollup.deployment", Readiness.table,
     ]
-    return [
+    return Changes(self).grants(to: .writer) + [
       Grant(.select, .insert, .update, .delete, on: sources + rollups, to: .writer),
       // Guards write late rows, and a function that brings them to what the sources say.
       Grant(.select, on: late, to: .writer),
       Grant(.select, on: [Ledger.table], to: .writer),
       Grant(.insert, columns: Ledger.said, on: [Ledger.table], to: .writer),
-      Grant(.insert, on: Changes(self).tables, to: .writer),
       Grant(.select, on: kept, to: .writer),
       Grant(
         .select, on: (places.map { [$0] } ?? []) + rollups + late + kept + published, to: .reporter),

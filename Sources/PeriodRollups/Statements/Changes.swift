@@ -27,8 +27,13 @@ public struct Changes: Sendable {
       indexes: [IndexShape("index them by transaction", "changes_by_transaction", on: [number])])
   }
 
-  /// The tables there are; without places to select by there are no notes of them.
-  var tables: [TableName] { [Self.ofEverything] + (places.isEmpty ? [] : [Self.table]) }
+  /// What lets a role note changes, and not say in which transaction: a note of one that has not been yet would stay the latest
+  /// for ever. (Whoever may write any column may insert a row of defaults.)
+  func grants(to role: RollupRole) -> [Grant] {
+    [Grant(.insert, columns: ["reason"], on: [Self.ofEverything], to: role)]
+      + (places.isEmpty
+        ? [] : [Grant(.insert, columns: ["subject_id", "place"], on: [Self.table], to: role)])
+  }
 
   /// Notes that anything may have changed: a backfill, a closing.
   public static let noteEverything = Statement(

@@ -164,7 +164,7 @@ public struct Closer: Sendable {
       try await record(edition, in: tx)
       try await tx.execute(store.query(Changes.noteEverything))
       // Of rows that were just written the planner expects one, and would compare every place with every other.
-      try await tx.execute("SET LOCAL enable_nestloop = off")
+      try await tx.script("SET LOCAL enable_nestloop = off; SET LOCAL jit = off")
       try await run(publication.places.storeRegions, edition, in: tx)
       let digest = try await tx.query(
         store.query(
