@@ -41,6 +41,7 @@ let package = Package(
       name: "Postgres",
       dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSV", dependencies: ["CLibCSV"]),
+    .target(name: "Output"),
     .target(name: "PeriodRollups"),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"],
@@ -61,7 +62,9 @@ let package = Package(
     .target(name: "Hypertension", dependencies: ["RollupStore", "PeriodRollups", "Postgres"]),
     .target(
       name: "Import",
-      dependencies: ["Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib"]),
+      dependencies: [
+        "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib", "Output",
+      ]),
     .target(
       name: "Backfill",
       dependencies: [
@@ -71,6 +74,7 @@ let package = Package(
       name: "Reports",
       dependencies: [
         "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CLibXLSXWriter",
+        "Output",
       ],
       path: "Reports/Library"),
 
@@ -95,12 +99,13 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Hypertension", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "Output",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres",
+        "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres", "Output",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -115,7 +120,7 @@ let package = Package(
     .executableTarget(
       name: "report",
       dependencies: [
-        "Reports", "ReportService", "Commands",
+        "Reports", "ReportService", "Commands", "Output",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -128,7 +133,7 @@ let package = Package(
     .executableTarget(
       name: "reminders",
       dependencies: [
-        "VeterinaryReminders", "RollupStore", "Postgres",
+        "VeterinaryReminders", "RollupStore", "Postgres", "Commands",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "docs/examples/veterinary-reminders/Command"),
@@ -160,7 +165,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Backfill", "TestSupport", "rollup", "rollup-backfill", "report", "reminders", "benchmark",
+        "Backfill", "Commands", "Output", "Postgres", "TestSupport", "rollup", "rollup-backfill",
+        "report", "reminders", "benchmark",
       ]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
@@ -178,7 +184,9 @@ let package = Package(
     .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report"],
+      dependencies: [
+        "Reports", "ReportService", "CSV", "DeathsExample", "Output", "TestSupport", "report",
+      ],
       resources: [.copy("Resources")]),
   ],
   swiftLanguageModes: [.v6]

@@ -17,6 +17,7 @@ struct ServeCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "The address to listen at.")
   var host = "127.0.0.1"
