@@ -42,6 +42,7 @@ let package = Package(
       name: "Postgres",
       dependencies: ["CLibPQ", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSV", dependencies: ["CLibCSV"]),
+    .target(name: "Output"),
     .target(name: "PeriodRollups"),
     .target(
       name: "Migrations", path: "Migrations", exclude: ["README.md"],
@@ -66,7 +67,9 @@ let package = Package(
     .target(name: "Hypertension", dependencies: ["RollupStore", "PeriodRollups", "Postgres"]),
     .target(
       name: "Import",
-      dependencies: ["Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib"]),
+      dependencies: [
+        "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CZlib", "Output",
+      ]),
     .target(
       name: "Backfill",
       dependencies: [
@@ -76,6 +79,7 @@ let package = Package(
       name: "Reports",
       dependencies: [
         "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "CSV", "CLibXLSXWriter",
+        "Output",
       ],
       path: "Reports/Library"),
 
@@ -102,12 +106,13 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Hypertension", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Hypertension", "RollupStore", "PeriodRollups", "Postgres", "Output",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "rollup",
       dependencies: [
-        "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres",
+        "Commands", "CSV", "Hypertension", "Import", "RollupStore", "Postgres", "Output",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -122,7 +127,7 @@ let package = Package(
     .executableTarget(
       name: "report",
       dependencies: [
-        "Reports", "ReportService", "Commands",
+        "Reports", "ReportService", "Commands", "Output",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -135,7 +140,7 @@ let package = Package(
     .executableTarget(
       name: "reminders",
       dependencies: [
-        "VeterinaryReminders", "RollupStore", "Postgres",
+        "VeterinaryReminders", "RollupStore", "Postgres", "Commands",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "docs/examples/veterinary-reminders/Command"),
@@ -167,7 +172,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Backfill", "TestSupport", "rollup", "rollup-backfill", "report", "reminders", "benchmark",
+        "Backfill", "Commands", "Output", "Postgres", "TestSupport", "rollup", "rollup-backfill",
+        "report", "reminders", "benchmark",
       ]),
     .testTarget(name: "CSVTests", dependencies: ["CSV", "Postgres", "TestSupport"]),
     .testTarget(
@@ -186,7 +192,7 @@ let package = Package(
     .testTarget(
       name: "ReportsTests",
       dependencies: [
-        "Reports", "ReportService", "CSV", "DeathsExample", "TestSupport", "report",
+        "Reports", "ReportService", "CSV", "DeathsExample", "Output", "TestSupport", "report",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),

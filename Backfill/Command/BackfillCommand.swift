@@ -9,7 +9,7 @@ import RollupStore
 
 /// The `rollup-backfill` command.
 @main
-struct BackfillCommand: Command {
+struct BackfillCommand: Command, Program {
   static let configuration = CommandConfiguration(
     commandName: "rollup-backfill",
     abstract: "Make the rollups of past periods right from the sources.",
@@ -20,9 +20,15 @@ struct BackfillCommand: Command {
       closed periods keep their rows. Quarters are computed from all their months, so a span that begins within one is \
       widened to it. Interrupted (Ctrl-C), killed or cut off, the same command again, or --resume, goes on with what is \
       left.
-      """)
+
+      \(completionAdvice("rollup-backfill"))
+      """,
+    version: projectVersion)
+
+  static func main() async { await start() }
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var scope: ScopeOptions
 
   @Option(help: "Workers of this process, each on a connection of its own.")
@@ -132,7 +138,8 @@ struct BackfillCommand: Command {
           shouldStop: { Interruption.isRequested }, report: live.note)
       }
     } catch {
-      Terminal.say("run \(run.number) is not finished: 'rollup-backfill --resume' goes on with it")
+      Terminal.complain(
+        "run \(run.number) is not finished: 'rollup-backfill --resume' goes on with it")
       throw error
     }
     try await sum(up: progress, run, backfill, live)
@@ -200,19 +207,19 @@ struct BackfillCommand: Command {
     live.end(progress, closed: closed)
     if progress.aside > 0 {
       for chunk in try await backfill.runs.aside(run.number) {
-        Terminal.say(
+        Terminal.complain(
           "set aside after \(chunk.failures) failures: chunk \(chunk.number), \(chunk.what): \(chunk.error)"
         )
       }
     }
     if !progress.isOver {
-      Terminal.say(
+      Terminal.complain(
         "interrupted; the same command again, or 'rollup-backfill --resume', goes on with what is left"
       )
       throw ExitCode(130)
     }
     if progress.aside > 0 {
-      Terminal.say(
+      Terminal.complain(
         "\(progress.aside) chunks were set aside; 'rollup-backfill --resume' tries them again")
       throw ExitCode(1)
     }

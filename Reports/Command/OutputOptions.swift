@@ -1,14 +1,19 @@
 import ArgumentParser
 import Commands
 import Foundation
+import Output
 import Reports
 
 /// Where a report goes, and how it is written.
 struct OutputOptions: ParsableArguments {
-  @Option(help: "How it is written. Default: table on a terminal, csv otherwise.")
+  @Option(
+    help: """
+      How it is written. Default: what the file's name ends with (.csv, .json, .ndjson, .md, .txt, .html, .xlsx); without a \
+      file, table on a terminal and csv otherwise.
+      """)
   var format: FormatName?
 
-  @Option(help: "Write to this file instead of standard output.")
+  @Option(help: "Write to this file instead of standard output.", completion: .file())
   var output: String?
 
   @Flag(
@@ -20,7 +25,7 @@ struct OutputOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "For dhis2 and dhis2-csv: a JSON file that says which data element is which figure, and which organisation unit which facility.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var mapping: String?
 
   enum FormatName: String, CaseIterable, ExpressibleByArgument {
@@ -31,12 +36,32 @@ struct OutputOptions: ParsableArguments {
 
   private var isToTerminal: Bool { output == nil && Terminal.outputIsTerminal }
 
+  /// A file's name and its content agree, so that nobody sends CSV under the name of a workbook.
+  func validate() throws {
+    guard let output, let ending = FormatName.ending(of: output) else { return }
+    let known = FormatName.formats(of: ending)
+    if let format, !known.isEmpty, !known.contains(format) {
+      throw ValidationError(
+        "--format \(format.rawValue) contradicts the file's name: '\(output)' is a name for \(known[0].rawValue). "
+          + "Leave --format out, or name the file otherwise")
+    }
+    if format == nil, known.isEmpty {
+      throw ValidationError(
+        "no format is known by the ending .\(ending) of '\(output)': name one with --format, or a file that ends with "
+          + ".csv, .json, .ndjson, .md, .txt, .html or .xlsx")
+    }
+  }
+
+  private var formatName: FormatName {
+    let ofFile = output.flatMap(FormatName.ending).flatMap { FormatName.formats(of: $0).first }
+    return format ?? ofFile ?? (isToTerminal ? .table : .csv)
+  }
+
   /// - Throws: ``Failure`` for a mapping that is not there or not readable.
   func makeFormat() throws -> any Format {
-    let name = format ?? (isToTerminal ? .table : .csv)
+    let name = formatName
     if name == .xlsx, isToTerminal {
-      throw Failure.usage(
-        "an xlsx file is nothing for a terminal: name a file, --output report.xlsx")
+      throw Failure.usage("an xlsx file is not text: name a file, --output report.xlsx")
     }
     switch name {
     case .csv: return CSVFormat(raw: raw)
@@ -59,18 +84,23 @@ struct OutputOptions: ParsableArguments {
   private func readMapping() throws -> DHIS2Mapping {
     guard let mapping else {
       throw Failure.usage(
-        "dhis2 needs to know what is what there: --mapping dhis2.json (docs/reports.md)")
+        "the dhis2 formats need --mapping FILE, which says what is what in DHIS2 (docs/reports.md)")
     }
     return try DHIS2Mapping(reading: mapping)
   }
 
-  /// Writes the report piece by piece; to a file whole or not at all.
+  /// Writes the report piece by piece; to a file whole or not at all. A list of patients is its owner's alone.
   func write(_ table: ReportTable, _ format: any Format) throws {
     do {
       if let output {
-        try writeFile(table, format, output)
+        let file = try OutputFile(output, isPrivate: table.isListOfPatients)
+        try Self.write(table, format) { try file.write($0) }
+        try file.finish()
       } else {
-        try Self.write(table, format, to: .standardOutput)
+        let isFiltered = isToTerminal && formatName != .table
+        try Self.write(table, format) { bytes in
+          try StandardStreams.write(isFiltered ? Self.printable(bytes) : bytes)
+        }
       }
     } catch let refusal as FormatRefusal {
       throw Failure.usage(refusal.description)
@@ -78,38 +108,46 @@ struct OutputOptions: ParsableArguments {
     for note in format.notes(table) { Terminal.say(note) }
   }
 
-  /// Under another name first: the file is there whole or not at all.
-  private func writeFile(_ table: ReportTable, _ format: any Format, _ output: String) throws {
-    let draft = "\(output).\(ProcessInfo.processInfo.processIdentifier).part"
-    do {
-      guard FileManager.default.createFile(atPath: draft, contents: nil),
-        let file = FileHandle(forWritingAtPath: draft)
-      else { throw CocoaError(.fileNoSuchFile) }
-      try Self.write(table, format, to: file)
-      try file.close()
-      guard rename(draft, output) == 0 else {
-        throw CocoaError(.fileWriteUnknown)
-      }
-    } catch let refusal as FormatRefusal {
-      try? FileManager.default.removeItem(atPath: draft)
-      throw refusal
-    } catch {
-      try? FileManager.default.removeItem(atPath: draft)
-      throw Failure(code: 73, "cannot write \(output): \(error.localizedDescription)")
-    }
-  }
-
   /// Bytes are written when there are some ten thousand of them.
-  private static func write(_ table: ReportTable, _ format: any Format, to file: FileHandle) throws
-  {
+  private static func write(
+    _ table: ReportTable, _ format: any Format, to output: ([UInt8]) throws -> Void
+  ) throws {
     var waiting: [UInt8] = []
     try format.write(table) { bytes in
       waiting += bytes
       guard waiting.count >= 1 << 16 else { return }
-      try file.write(contentsOf: Data(waiting))
+      try output(waiting)
       waiting.removeAll(keepingCapacity: true)
     }
-    try file.write(contentsOf: Data(waiting))
+    try output(waiting)
+  }
+
+  /// What a file may hold and a terminal may not; a table has seen to that itself, and has colours.
+  private static func printable(_ bytes: [UInt8]) -> [UInt8] {
+    let text = String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n")
+    return Array(text.printableLines.utf8)
+  }
+}
+
+extension OutputOptions.FormatName {
+  /// What stands behind the last point of a file's name, in small letters; nil where there is none.
+  fileprivate static func ending(of path: String) -> String? {
+    let ending = (path as NSString).pathExtension.lowercased()
+    return ending.isEmpty ? nil : ending
+  }
+
+  /// The formats that a file with this ending can have, first the one that it has by itself; none for an ending that no format
+  /// is known by. A format's own name is an ending, too.
+  fileprivate static func formats(of ending: String) -> [Self] {
+    switch ending {
+    case "csv": [.csv, .dhis2CSV]
+    case "json": [.json, .dhis2, .fhir]
+    case "ndjson", "jsonl": [.ndjson]
+    case "md", "markdown": [.markdown]
+    case "txt": [.table] + allCases.filter { $0 != .table && $0 != .xlsx }
+    case "html", "htm": [.html]
+    default: Self(rawValue: ending).map { [$0] } ?? []
+    }
   }
 }
 
@@ -122,7 +160,7 @@ extension DHIS2Mapping {
     } catch let error as DHIS2Mapping.Unreadable {
       throw Failure.data("\(file): \(error.description)")
     } catch {
-      throw Failure.data("cannot read \(file): \(error.localizedDescription)")
+      throw Failure.data("cannot read \(file): \(FileReason.words(error))")
     }
   }
 }

@@ -5,23 +5,19 @@ import Reports
 
 /// The `report` command: a subcommand for each report that is declared, and one that lists them.
 @main
-struct ReportCommand: AsyncParsableCommand {
+struct ReportCommand: Program {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Reports from the rollups.",
-    discussion: "'report list' says which there are, 'report NAME --help' what each may be asked.",
+    discussion: """
+      'report list' says which there are, 'report NAME --help' what each may be asked.
+
+      \(completionAdvice("report"))
+      """,
+    version: projectVersion,
     subcommands: [ListCommand.self, ServeCommand.self] + Report.all.map { subcommand($0) })
 
-  /// Parses and runs, and says of a name that is no report's which ones are near it.
-  static func main() async {
-    let names = ["list", "serve", "help"] + Report.all.map { $0.report.name }
-    if let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"),
-      !names.contains(name)
-    {
-      exit(withError: ValidationError(nearestMessage("report", name, among: names)))
-    }
-    await main(nil)
-  }
+  static func main() async { await start() }
 
   private static func subcommand<D: ReportDefinition>(_: D.Type) -> any ParsableCommand.Type {
     ReportSubcommand<D>.self
@@ -36,6 +32,8 @@ struct ListCommand: Command {
 
   @Argument(help: "A report, for its figures.")
   var report: String?
+
+  @OptionGroup var notes: NoteOptions
 
   func execute() async throws {
     let all = Report.all.map { $0.report }

@@ -23,6 +23,7 @@ struct ReportSubcommand<Definition: ReportDefinition>: Command {
   }
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: Self.help(.quarter), transform: { try Period.parse($0, as: .quarter) })
   var quarter: Period?
@@ -113,11 +114,7 @@ struct ReportSubcommand<Definition: ReportDefinition>: Command {
       throw Failure.usage(refusal.description)
     }
     await pool.close()
-    if question.patients == nil, !table.rows.isEmpty, table.rows.allSatisfy(\.isZero) {
-      Terminal.say(
-        "no data: nobody is registered and nothing was recorded up to the end of \(question.periodText)"
-      )
-    }
+    if let reason = table.emptiness { Terminal.say("no data: \(reason)") }
     try output.write(table, format)
   }
 }
@@ -135,18 +132,5 @@ extension ArgumentHelp {
     var help = self
     help.visibility = isShown ? .default : .hidden
     return help
-  }
-}
-
-extension ReportTable.Row {
-  /// Whether it counts nothing.
-  fileprivate var isZero: Bool {
-    cells.dropLast().allSatisfy { cell in
-      switch cell {
-      case .integer(let number): number == 0
-      case .hidden: false
-      default: true
-      }
-    }
   }
 }

@@ -18,6 +18,7 @@ struct ServeCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "The address to listen at.")
   var host = "127.0.0.1"
@@ -126,7 +127,10 @@ struct ServeCommand: Command {
       logger.warning(
         "the login may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server",
         metadata: ["login": "\(login)"])
-    } catch let error as PostgresError where error.sqlState != nil {
+    } catch let error as PostgresError
+      where error.kind == .server
+      && [.insufficientPrivilege, .invalidParameterValue].contains(error.sqlState)
+    {
       logger.warning(
         "the service's role cannot be taken: 'rollup migrate' makes rollup_server, and the login has to be a member of it",
         metadata: ["error": "\(error)"])

@@ -107,6 +107,8 @@ public struct ReportTable: Sendable {
   public let sections: [Section]
   public let rows: Rows
   public let charts: [Chart]
+  /// Why all rows count nothing; nil where one counts something, and of lists.
+  public var emptiness: String?
 
   public init(
     name: String, title: String, facts: [(name: String, value: String)], columns: [Column],
@@ -129,6 +131,9 @@ public struct ReportTable: Sendable {
       name: name, title: title, facts: facts, columns: columns, sections: sections,
       rows: Rows(rows), charts: charts)
   }
+
+  /// Whether each row is a patient: who may read such a report is another matter than for figures.
+  public var isListOfPatients: Bool { place(of: "patient_id") != nil }
 
   /// The place of a column among the cells.
   public func place(of column: String) -> Int? { columns.firstIndex { $0.name == column } }

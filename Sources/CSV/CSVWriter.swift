@@ -66,16 +66,19 @@ public struct CSVWriter: Sendable {
       || field.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
   }
 
-  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection"), also behind spaces,
-  /// which some trim.
+  /// What a spreadsheet would compute instead of show (OWASP, "CSV Injection"), also behind what nobody sees: spaces, which
+  /// some trim, and characters without a width, which some leave out.
   private static func isFormula(_ text: String) -> Bool {
-    guard let first = text.unicodeScalars.first(where: { $0 != " " }) else { return false }
-    switch first {
-    case "=", "+", "-", "@", "\t", "\r", "\n": return true
-    // Their full-width forms, which some East Asian editions take for them.
-    case "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}": return true
-    default: return false
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "=", "+", "-", "@", "\t", "\r", "\n": return true
+      // Their full-width and small forms, which some East Asian editions take for them, and the minus sign.
+      case "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}": return true
+      case "\u{FE66}", "\u{FE62}", "\u{FE63}", "\u{FE6B}", "\u{2212}": return true
+      default: if !scalar.isUnseen { return false }
+      }
     }
+    return false
   }
 
   private static func isDecimal(_ text: String) -> Bool {
@@ -85,5 +88,13 @@ public struct CSVWriter: Sendable {
     return parts.allSatisfy { part in
       !part.isEmpty && part.allSatisfy { (0x30...0x39).contains($0) }
     }
+  }
+}
+
+extension Unicode.Scalar {
+  /// Blanks, controls and what has no width (Unicode's `Default_Ignorable_Code_Point`, such as U+200B and U+FEFF).
+  fileprivate var isUnseen: Bool {
+    if properties.isWhitespace || properties.isDefaultIgnorableCodePoint { return true }
+    return properties.generalCategory == .control || properties.generalCategory == .format
   }
 }

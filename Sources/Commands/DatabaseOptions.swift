@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import Hypertension
-import Logging
 import Postgres
 import RollupStore
 

@@ -19,6 +19,7 @@ struct CloseCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var which: ClosingOptions
 
   @Flag(help: "Close although the grace is not over.")
@@ -226,6 +227,7 @@ struct RestateCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @OptionGroup var which: PeriodOptions
 
@@ -271,8 +273,8 @@ struct RestateCommand: Command {
       return await pool.close()
     }
     for period in periods {
-      try Terminal.say(
-        closed: try await closer.restate(
+      Terminal.say(
+        restated: try await closer.restate(
           period, reason: reason ?? "", despiteBackfill: despiteBackfill))
     }
     await pool.close()
@@ -288,11 +290,15 @@ extension Closer {
 }
 
 extension Terminal {
-  static func line(_ outcome: Closer.Outcome) -> String {
+  static func line(_ outcome: Closer.Outcome) -> String { line(outcome, done: "closed") }
+
+  private static func line(_ outcome: Closer.Outcome, done: String) -> String {
     let (edition, milliseconds) = (outcome.edition, outcome.held / .milliseconds(1))
-    return "closed \(edition.period), edition \(edition.number), digest \(outcome.digest) "
+    return "\(done) \(edition.period), edition \(edition.number), digest \(outcome.digest) "
       + "(its writers waited \(Int(milliseconds)) ms at most)"
   }
 
   static func say(closed outcome: Closer.Outcome) throws { say(line(outcome)) }
+
+  static func say(restated outcome: Closer.Outcome) { say(line(outcome, done: "restated")) }
 }

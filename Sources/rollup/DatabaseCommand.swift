@@ -19,6 +19,8 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Start it, making it first if there is none.")
 
+    @OptionGroup var notes: NoteOptions
+
     func execute() async throws {
       let server = DatabaseCommand.server
       Terminal.print(try await server.start())
@@ -27,6 +29,8 @@ struct DatabaseCommand: AsyncParsableCommand {
 
   struct Stop: Command {
     static let configuration = CommandConfiguration(abstract: "Stop it; the data stays.")
+
+    @OptionGroup var notes: NoteOptions
 
     func execute() async throws {
       let stopped = try await DatabaseCommand.server.stop()
@@ -37,6 +41,8 @@ struct DatabaseCommand: AsyncParsableCommand {
   struct Status: Command {
     static let configuration = CommandConfiguration(
       abstract: "Say whether it runs. Exit code 3 when it does not.")
+
+    @OptionGroup var notes: NoteOptions
 
     func execute() async throws {
       let server = DatabaseCommand.server
@@ -55,6 +61,8 @@ struct DatabaseCommand: AsyncParsableCommand {
   struct URLCommand: Command {
     static let configuration = CommandConfiguration(
       commandName: "url", abstract: "Print its URL, for psql and others.")
+
+    @OptionGroup var notes: NoteOptions
 
     func execute() async throws { Terminal.print(DatabaseCommand.server.url) }
   }

@@ -18,6 +18,7 @@ struct DigestCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @OptionGroup var which: PeriodOptions
 

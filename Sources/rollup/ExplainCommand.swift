@@ -13,6 +13,8 @@ struct ExplainCommand: Command {
   @Argument(help: "The rollup: \(Rollups.catalog.names.joined(separator: ", ")).")
   var rollup: String
 
+  @OptionGroup var notes: NoteOptions
+
   func execute() async throws {
     guard let explanation = Explanation(rollup, in: Rollups.catalog) else {
       let near = nearest(to: rollup, among: Rollups.catalog.names, atMost: 1).first

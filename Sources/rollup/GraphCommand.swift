@@ -18,6 +18,7 @@ struct GraphCommand: Command {
   }
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "text, dot (for Graphviz) or svg.")
   var format = Format.text

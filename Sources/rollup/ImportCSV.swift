@@ -13,6 +13,7 @@ struct ImportCSV: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var arguments: ImportArguments
 
   @Option(help: "The facilities.", completion: .file()) var facilities: String?

@@ -2,6 +2,7 @@ import ArgumentParser
 import Commands
 import Hypertension
 import Import
+import PeriodRollups
 import Postgres
 
 /// `rollup import`: records from files.
@@ -38,6 +39,7 @@ struct ImportArguments: ParsableArguments {
       throw Failure.data(failure.description + "\nNothing was imported.")
     }
     live.finish()
+    let span = sourcesOnly ? try await store.rollups.spanOfSources() : nil
     await pool.close()
     for input in report.inputs {
       Terminal.say(
@@ -58,8 +60,16 @@ struct ImportArguments: ParsableArguments {
         "\(report.rejected.grouped) rejected, each with its reason in \(rejects); the rest is imported"
       )
     }
-    if sourcesOnly {
-      Terminal.say("Only the sources are written. Next: 'rollup-backfill --from …'")
+    if let span {
+      Terminal.say("Only the sources are written. Next: \(Backfilling.advice(span))")
     }
+  }
+}
+
+/// What to do after the sources were written without the rollups.
+enum Backfilling {
+  /// - Parameter span: the months of all sources, wrong dates included; 'rollup verify' looks at all of them.
+  static func advice(_ span: PeriodSpan) -> String {
+    "'rollup-backfill --from \(span.first) --to \(span.last)', which are the months of all that is there"
   }
 }

@@ -13,6 +13,7 @@ struct ImportFHIR: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var arguments: ImportArguments
 
   @Argument(help: "The folder.", completion: .directory)

@@ -16,6 +16,7 @@ struct JobsCommand: AsyncParsableCommand {
       commandName: "list", abstract: "The last jobs as CSV, the latest first.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
 
     @Option(
       help:
@@ -94,6 +95,7 @@ struct JobsCommand: AsyncParsableCommand {
       commandName: "retry", abstract: "Give jobs that were set aside or cancelled another try.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
     @Argument(help: "Their numbers.") var ids: [Int64]
 
     var databaseDescription: String? { database.described }
@@ -101,9 +103,10 @@ struct JobsCommand: AsyncParsableCommand {
     func execute() async throws {
       let pool = try await database.pool(size: 1)
       let count = try await Jobs(pool).retry(ids)
-      Terminal.say("\(count) of \(ids.count) will be tried again")
       await pool.close()
-      if count < ids.count { throw ExitCode(1) }
+      let outcome = "\(count) of \(ids.count) will be tried again"
+      guard count == ids.count else { throw Failure.difference(outcome) }
+      Terminal.say(outcome)
     }
   }
 
@@ -114,6 +117,7 @@ struct JobsCommand: AsyncParsableCommand {
       discussion: "One that a worker has is stopped with the worker's next heartbeat.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
     @Argument(help: "Their numbers.") var ids: [Int64]
 
     var databaseDescription: String? { database.described }
@@ -121,9 +125,9 @@ struct JobsCommand: AsyncParsableCommand {
     func execute() async throws {
       let pool = try await database.pool(size: 1)
       let count = try await Jobs(pool).cancel(ids)
-      Terminal.say("\(count) jobs cancelled")
       await pool.close()
-      if count == 0 { throw ExitCode(1) }
+      guard count > 0 else { throw Failure.difference("0 jobs cancelled") }
+      Terminal.say("\(count) jobs cancelled")
     }
   }
 }

@@ -19,6 +19,7 @@ struct LateCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "Only this month or quarter.", transform: Period.parse)
   var period: Period?

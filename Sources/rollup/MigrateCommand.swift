@@ -18,6 +18,7 @@ struct MigrateCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Flag(help: "Print the SQL that would be executed, in order, and change nothing.")
   var plan = false

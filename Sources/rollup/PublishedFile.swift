@@ -3,6 +3,7 @@ import Commands
 import Crypto
 import Foundation
 import Hypertension
+import Output
 
 /// A published CSV file, as `report district-bp --raw` writes it: from its facilities' rows alone the digest of each
 /// district's figures is computed again, without a database (docs/digest.md).
@@ -91,8 +92,11 @@ struct PublishedFile {
   }
 
   private func records() throws -> [CSVRecord] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure.data("\(path) cannot be read")
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw Failure.data("\(path) cannot be read: \(FileReason.words(error))")
     }
     var records: [CSVRecord] = []
     func take(_ record: CSVRecord) throws {

@@ -13,9 +13,14 @@ struct SampleDataCommand: Command {
       The same options give the same rows everywhere, so running it again changes nothing; the tables must be empty \
       or hold just this programme. About 15 readings a patient. Only the sources are written: 'rollup-backfill' \
       makes the rollups from them.
+
+      One reading in 1500 has a wrong date, as phones with a wrong clock or calendar send them: no date, the year 16, almost \
+      eight years ago, or in forty years. They are there to be tried: 'report data-quality' counts them, and 'rollup verify' \
+      looks at their periods, too.
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var span: SpanOptions
 
   @Option(help: "How many patients.")
@@ -50,10 +55,14 @@ struct SampleDataCommand: Command {
       }
       try await write(programme, timeZone, on: connection)
     }
+    let whole = try await store.rollups.spanOfSources()
     await pool.close()
-    Terminal.say(
-      "Only the sources are written. Next: 'rollup-backfill --from \(span.first) --to \(span.last)'"
-    )
+    Terminal.say("Only the sources are written. Next: \(Backfilling.advice(whole ?? span))")
+    if let whole, whole != span {
+      Terminal.say(
+        "(Some readings have wrong dates on purpose, so that you see what becomes of them: 'report data-quality' counts them.)"
+      )
+    }
   }
 
   private func write(

@@ -18,6 +18,7 @@ struct StatusCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "How many runs.")
   var runs = 10

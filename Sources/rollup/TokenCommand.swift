@@ -23,6 +23,7 @@ struct TokenCommand: AsyncParsableCommand {
         """)
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
 
     @Option(help: "Whose it is, or what for.")
     var name: String
@@ -97,6 +98,7 @@ struct TokenCommand: AsyncParsableCommand {
       commandName: "list", abstract: "All tokens as CSV, the latest first; no secrets.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
 
     var databaseDescription: String? { database.described }
 
@@ -123,6 +125,7 @@ struct TokenCommand: AsyncParsableCommand {
       commandName: "revoke", abstract: "Take a token back, at once.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
 
     @Argument(help: "The token's id, as 'rollup token list' shows it.")
     var id: String
@@ -149,6 +152,7 @@ struct TokenCommand: AsyncParsableCommand {
       discussion: "Without read_at: announced, and not read or the reading was rolled back.")
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var notes: NoteOptions
 
     @Option(help: "Only of this token, by its id.")
     var token: String?

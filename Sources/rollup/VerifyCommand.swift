@@ -18,6 +18,7 @@ struct VerifyCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @OptionGroup var span: SpanOptions
 
   @Flag(
@@ -99,11 +100,12 @@ struct VerifyCommand: Command {
     let live = Progress(
       "verifying", total: try await verification.runs.progress(run.number).chunks, unit: "chunks")
     let progress = try await verification.work(
-      on: run, workers: workers, as: name, shouldStop: { Interruption.isRequested },
+      on: run, workers: workers, as: name,
+      shouldStop: { Interruption.isRequested || Terminal.outputHasFailed },
       report: { event in
         live.advance(by: 1)
         if case .failed(let chunk, let error, true) = event {
-          Terminal.say("chunk \(chunk.number) was set aside: \(error)")
+          Terminal.complain("chunk \(chunk.number) was set aside: \(error)")
         }
       }, found: listing.add)
     live.finish()
@@ -137,20 +139,20 @@ struct VerifyCommand: Command {
 
   private func conclude(_ progress: RunProgress, _ task: VerificationTask) throws {
     guard progress.isOver, progress.aside == 0 else {
-      Terminal.say("not all is verified; 'rollup verify --resume' goes on with what is left")
-      throw ExitCode(progress.isOver ? 1 : 130)
+      throw Failure(
+        code: progress.isOver ? 1 : 130,
+        "not all is verified; 'rollup verify --resume' verifies what is left")
     }
     let found = progress.found.grouped
     if progress.found > 0, task.repair {
       return Terminal.say("\(found) rows differed from the sources and were mended")
     }
     guard progress.found == 0 else {
-      Terminal.say(
+      throw Failure.difference(
         task.knownNow
           ? "\(found) rows of closed periods, with what came late, are not what the sources say"
           : "\(found) rows differ from the sources; 'rollup verify --repair' or 'rollup-backfill' mends them"
       )
-      throw ExitCode(1)
     }
     let what = task.knownNow ? "closed periods as known now" : "the rollups"
     let share = task.sample.map { " in a sample of \(($0 * 100).formatted())%" } ?? ""
@@ -188,16 +190,15 @@ extension VerifyCommand {
       found: { finding in
         found += 1
         Terminal.print("\(finding)")
-        return all
+        return all && !Terminal.outputHasFailed
       })
     progress.finish()
     await store.pool.close()
     guard found == 0 else {
-      Terminal.say(
+      throw Failure.difference(
         all
           ? "\(found.grouped) things are not as they were published"
           : "this is the first that is not as it was published; --all lists the rest")
-      throw ExitCode(1)
     }
     Terminal.say("all \(editions.count.grouped) editions are as they were published")
   }

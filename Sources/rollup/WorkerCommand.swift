@@ -19,6 +19,7 @@ struct WorkerCommand: Command {
       """)
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
 
   @Option(help: "The queues to take from, with commas.")
   var queues = "projections,default"

@@ -38,7 +38,10 @@ struct CSVWriterTests {
 
   @Test(
     "text that a spreadsheet would compute gets an apostrophe, unless raw",
-    arguments: ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1", "-"])
+    arguments: [
+      "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "＝1", "-", "\u{200B}=1",
+      " \u{FEFF}\u{2060}+1", "\u{A0}@x", "\u{0}=1", "\u{E0020}=1", "﹦1", "−1", "\u{202E}=1",
+    ])
   func formulas(text: String) throws {
     #expect(try read(write([.text("x"), .text(text)]))[0].fields == ["x", "'" + text])
     #expect(try read(write([.text("x"), .text(text)], raw: true))[0].fields == ["x", text])

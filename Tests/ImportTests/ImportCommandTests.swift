@@ -10,7 +10,7 @@ import Testing
     ("gzip Patient.ndjson && truncate -s -6 Patient.ndjson.gz", ["fhir", "."], "ends too early"),
     ("rm *.ndjson", ["fhir", "."], "no file to import"),
     ("echo id,nam > f.csv", ["csv", "--facilities", "f.csv"], "did you mean name?"),
-    ("true", ["csv", "--readings", "none.csv"], "No such file"),
+    ("true", ["csv", "--readings", "none.csv"], "no such file"),
   ])
   func aFileThatCannotBeReadIsSixtyFiveAndNothingIsImported(
     commands: String, arguments: [String], message: String

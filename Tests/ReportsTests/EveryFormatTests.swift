@@ -1,6 +1,7 @@
 import CSV
 import Foundation
 import Hypertension
+import Output
 import PeriodRollups
 import Postgres
 import TestSupport

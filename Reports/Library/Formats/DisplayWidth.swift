@@ -23,15 +23,6 @@ extension String {
   func rightAligned(to width: Int) -> String {
     String(repeating: " ", count: max(0, width - displayWidth)) + self
   }
-
-  /// Without what would move the cursor, colour the terminal or reverse the line: names come from
-  /// outside.
-  var printable: String {
-    guard unicodeScalars.contains(where: \.isUnprintable) else { return self }
-    var scalars = UnicodeScalarView()
-    for scalar in unicodeScalars { scalars.append(scalar.isUnprintable ? "?" : scalar) }
-    return String(scalars)
-  }
 }
 
 extension Character {
@@ -61,11 +52,4 @@ extension Unicode.Scalar {
     0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF01...0xFF60, 0xFFE0...0xFFE6,
     0x16FE0...0x18CD5, 0x1AFF0...0x1B2FB, 0x1F200...0x1F265, 0x20000...0x3FFFD,
   ]
-
-  fileprivate var isUnprintable: Bool {
-    switch properties.generalCategory {
-    case .control, .lineSeparator, .paragraphSeparator: true
-    default: (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value)
-    }
-  }
 }

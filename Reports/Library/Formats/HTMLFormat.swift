@@ -1,3 +1,5 @@
+import Output
+
 /// One file that needs no other: tables and drawings, for a screen in light or dark, for paper, and for screen readers.
 ///
 /// There is no script. Each section is a table with a caption, heads of columns and rows; each drawing has a title and a

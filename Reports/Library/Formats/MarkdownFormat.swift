@@ -1,3 +1,5 @@
+import Output
+
 /// For issues, wikis and mails: a heading, the facts, and each section as a table (GitHub Flavored Markdown).
 public struct MarkdownFormat: Format {
   public init() {}

@@ -1,3 +1,5 @@
+import Output
+
 /// For people at a terminal: each section of columns as a table of its own, regions above their
 /// facilities.
 ///

@@ -1,5 +1,6 @@
 import CLibXLSXWriter
 import Foundation
+import Output
 
 /// A workbook (Office Open XML), by libxlsxwriter: what the report says of itself with a chart, and a sheet a level, each
 /// with numbers as numbers, a head that stays in sight, and a filter.
@@ -9,29 +10,49 @@ public struct XLSXFormat: Format {
   /// Excel's sheets have 1,048,576 rows.
   private static let mostRows = 1_048_575
 
-  /// Writes the report to a file in the temporary folder, row by row, and hands on its bytes.
+  /// Writes the report to a file in the temporary folder, row by row, and hands on its bytes. Nobody else may read that file,
+  /// which may be a list of patients.
   public func write(_ table: ReportTable, to output: ([UInt8]) throws -> Void) throws {
     guard table.rows.count <= Self.mostRows else {
       throw FormatRefusal(
         "\(table.rows.count) rows are more than a sheet has; --format csv has room for them")
     }
-    let folder = FileManager.default.temporaryDirectory
-    let path = folder.appendingPathComponent("report-\(UUID().uuidString).xlsx").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try Workbook(table, path).write()
-    guard let file = FileHandle(forReadingAtPath: path) else {
-      throw CocoaError(.fileReadNoSuchFile)
+    let file = try TemporaryFile()
+    try Workbook(table, file.path).write()
+    while let bytes = try file.read() { try output(bytes) }
+  }
+}
+
+/// A file of mode 0600 in the temporary folder, gone with this object.
+private final class TemporaryFile {
+  let path: String
+  private let handle: FileHandle
+
+  init() throws(OutputFailure) {
+    let folder = FileManager.default.temporaryDirectory.path
+    // The library opens and fills the file that mkstemp has made, which keeps its mode.
+    var template = Array("\(folder)/report-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else {
+      throw OutputFailure("a temporary file in \(folder)", code: errno)
     }
-    defer { try? file.close() }
-    while let bytes = try file.read(upToCount: 1 << 16), !bytes.isEmpty {
-      try output(Array(bytes))
-    }
+    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  deinit { unlink(path) }
+
+  /// The next bytes; nil at the end.
+  func read() throws -> [UInt8]? {
+    guard let bytes = try handle.read(upToCount: 1 << 16), !bytes.isEmpty else { return nil }
+    return Array(bytes)
   }
 }
 
 /// A workbook while it is being written.
 private struct Workbook {
   private let table: ReportTable
+  private let path: String
   private let book: UnsafeMutablePointer<lxw_workbook>
   private let head: UnsafeMutablePointer<lxw_format>?
   private let rate: UnsafeMutablePointer<lxw_format>?
@@ -39,11 +60,13 @@ private struct Workbook {
 
   init(_ table: ReportTable, _ path: String) throws {
     self.table = table
+    self.path = path
+    errno = 0
     // Rows go to the disk as they come.
     var options = lxw_workbook_options()
     options.constant_memory = 1
     guard let book = workbook_new_opt(path, &options) else {
-      throw CocoaError(.fileWriteUnknown)
+      throw OutputFailure(path, code: errno == 0 ? ENOMEM : errno)
     }
     self.book = book
     head = workbook_add_format(book)
@@ -85,15 +108,17 @@ private struct Workbook {
       worksheet_autofilter(one.sheet, 0, 0, one.next - 1, UInt16(table.columns.count - 1))
     }
     if let about { drawCharts(sheets, on: about) }
-    let error = workbook_close(book)
-    guard error == LXW_NO_ERROR else {
-      throw CocoaError(.fileWriteUnknown)
+    errno = 0
+    guard workbook_close(book) == LXW_NO_ERROR else {
+      // The library names no reason when the disk is full while it compresses.
+      throw OutputFailure(
+        "a temporary file for the workbook, \(path)", code: errno == 0 ? ENOSPC : errno)
     }
   }
 
   private func add(_ name: String) throws -> Sheet {
     guard let sheet = workbook_add_worksheet(book, name) else {
-      throw CocoaError(.fileWriteUnknown)
+      throw OutputFailure(path, code: errno == 0 ? ENOMEM : errno)
     }
     for (number, column) in table.columns.enumerated() {
       let place = UInt16(number)

@@ -14,7 +14,21 @@ struct FigureWriting: Sendable {
   /// - Parameter standing: what a reader should know of all lines' status.
   func table(_ lines: [FigureLine], _ standing: [Fact]) -> ReportTable {
     let shown = lines.filter(isShown)
-    return question.isComparison ? comparison(shown, standing) : plain(shown, standing)
+    var table = question.isComparison ? comparison(shown, standing) : plain(shown, standing)
+    table.emptiness = emptiness(shown)
+    return table
+  }
+
+  /// Asked of all counts, not of the figures that are shown: these can be zero, or rates of nothing, where people are
+  /// registered.
+  private func emptiness(_ lines: [FigureLine]) -> String? {
+    guard !lines.isEmpty,
+      lines.allSatisfy({ $0.row.tally.isZero && $0.now?.isZero != false })
+    else { return nil }
+    let countsPeople = report.choosable.contains { $0.name == "cumulative_registrations" }
+    return countsPeople
+      ? "nobody is registered and nothing was recorded up to the end of \(question.periodText)"
+      : "nothing that this report counts was recorded in \(question.periodText)"
   }
 
   private var sections: [Report.Section] {

@@ -1,4 +1,5 @@
 import Foundation
+import Output
 import Postgres
 import RollupStore
 
@@ -18,12 +19,20 @@ public struct CSVImport: Sendable {
   /// Writes `facilities.csv` and so on with a header and two rows each; a file that is there stays
   /// as it is.
   /// - Returns: the paths that were written.
+  /// - Throws: ``Output/OutputFailure``.
   public static func writeTemplates(to folder: String) throws -> [String] {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      // Where a file of that name is, Foundation says that it exists.
+      var isFolder: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+      throw exists ? OutputFailure(folder, code: EEXIST) : OutputFailure(folder, error)
+    }
     return try CSVKind.allCases.compactMap { kind in
       let path = "\(folder)/\(kind.rawValue).csv"
       guard !FileManager.default.fileExists(atPath: path) else { return nil }
-      try kind.template.write(toFile: path, atomically: true, encoding: .utf8)
+      try OutputFile.write(Array(kind.template.utf8), to: path)
       return path
     }
   }

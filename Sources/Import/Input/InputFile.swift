@@ -1,4 +1,5 @@
 import Foundation
+import Output
 
 /// A file read from its beginning in constant memory, plain or compressed with gzip: its first
 /// bytes tell which, not its name.
@@ -17,7 +18,7 @@ final class InputFile {
   init(_ path: String) throws {
     let descriptor = open(path, O_RDONLY)
     guard descriptor >= 0 else {
-      throw ImportFailure("\(path): it cannot be opened: \(String(cString: strerror(errno)))")
+      throw ImportFailure("\(path): it cannot be opened: \(FileReason.words(errno))")
     }
     file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     var status = stat()

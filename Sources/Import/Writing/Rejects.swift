@@ -1,13 +1,13 @@
 import CSV
-import Foundation
+import Output
 import Postgres
 
 /// The file of what was not imported: `file,line,id,reason`, an id with its kind before it. No
-/// value of a patient is in it. The file is made with the first reject; without one, nothing is
+/// value of a patient is in it, and it is its owner's alone. The file is made with the first reject; without one, nothing is
 /// touched.
 final class Rejects {
   let path: String
-  private var file: FileHandle?
+  private var file: OutputFile?
   private var buffer: [UInt8] = []
 
   init(_ path: String) { self.path = path }
@@ -23,20 +23,24 @@ final class Rejects {
 
   private func write(_ record: [UInt8]) throws {
     if file == nil {
-      guard FileManager.default.createFile(atPath: path, contents: nil),
-        let handle = FileHandle(forWritingAtPath: path)
-      else { throw ImportFailure("\(path): the file of rejects cannot be written") }
-      file = handle
+      file = try OutputFile(path, isPrivate: true)
       buffer += CSVWriter().record(["file", "line", "resource/id", "reason"].map(CSVCell.text))
     }
     buffer += record
     if buffer.count > 64 << 10 { try flush() }
   }
 
-  func flush() throws {
+  private func flush() throws {
     guard let file, !buffer.isEmpty else { return }
-    try file.write(contentsOf: Data(buffer))
+    try file.write(buffer)
     buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Puts the file where it belongs, before anything is imported that it says was left out.
+  private func finish() throws {
+    try flush()
+    try file?.finish()
+    file = nil
   }
 
   /// Writes what SQL rejected: the rows of `import_rejects`. Returns how many there are of each
@@ -58,7 +62,7 @@ final class Rejects {
       """)
     for try await bytes in rows { try parser.feed(bytes[...], take) }
     try parser.finish(take)
-    try flush()
+    try finish()
     let counts = try await connection.query(
       "SELECT resource, count(*) FROM import_rejects GROUP BY 1")
     return try Dictionary(uniqueKeysWithValues: counts.map { try $0.decode((String, Int).self) })

@@ -21,12 +21,38 @@ extension Wire {
 
   private static func failure(_ message: String, _ settings: ConnectionSettings) -> PostgresError {
     var error = PostgresError(.connectionFailed, message)
-    // libpq does not pass on the SQLSTATE of a refused connection. That a server is only starting
-    // is worth a question of its own, because then it is worth trying again.
-    if withParameters(settings, { PQpingParams($0, $1, 1) }) == PQPING_REJECT {
-      error.sqlState = .cannotConnectNow
-    }
+    error.sqlState = refusal(settings)
     return error
+  }
+
+  /// How long a second attempt may take that only asks why the first one failed.
+  private static let patienceForReason: Duration = .seconds(3)
+
+  /// Why the server refuses a connection; nil where it is not the server that does.
+  ///
+  /// libpq does not pass on the SQLSTATE of a refused connection, and the message is in the server's language. It is asked for
+  /// by another attempt whose errors are said as states alone (the manual, 34.1.1, `PQconnectStart`, and 34.12,
+  /// `PQERRORS_SQLSTATE`).
+  private static func refusal(_ settings: ConnectionSettings) -> SQLState? {
+    guard let connection = withParameters(settings, { PQconnectStartParams($0, $1, 1) }) else {
+      return nil
+    }
+    defer { PQfinish(connection) }
+    PQsetErrorVerbosity(connection, PQERRORS_SQLSTATE)
+    let deadline = ContinuousClock.now + patienceForReason
+    var next = PQstatus(connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
+    while next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING {
+      let events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT
+      var descriptor = pollfd(fd: PQsocket(connection), events: Int16(events), revents: 0)
+      let left = ContinuousClock.now.duration(to: deadline).milliseconds
+      guard left > 0 else { return nil }
+      let ready = Glibc.poll(&descriptor, 1, Int32(left))
+      guard ready != 0 else { return nil }
+      if ready > 0 { next = PQconnectPoll(connection) }
+    }
+    guard next == PGRES_POLLING_FAILED else { return nil }
+    if PQconnectionNeedsPassword(connection) == 1 { return .invalidPassword }
+    return SQLState(endOf: message(of: connection))
   }
 
   /// One round trip for all, before libpq is put into its non-blocking mode.
@@ -62,5 +88,16 @@ extension Wire {
     let end: [UnsafePointer<CChar>?] = [nil]
     return body(
       keywords.map { UnsafePointer($0) } + end, values.map { UnsafePointer($0) } + end)
+  }
+}
+
+extension SQLState {
+  /// The state that a message ends with: `connection to server at "db", port 5432 failed: FATAL:  28P01`.
+  fileprivate init?(endOf message: String) {
+    let last = message.split(whereSeparator: \.isWhitespace).last ?? ""
+    guard last.utf8.count == 5, message.hasSuffix(":  " + last),
+      last.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) })
+    else { return nil }
+    self.init(rawValue: String(last))
   }
 }

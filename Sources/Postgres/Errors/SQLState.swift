@@ -24,7 +24,13 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let checkViolation = SQLState(rawValue: "23514")
   public static let inFailedTransaction = SQLState(rawValue: "25P02")
   public static let readOnlyTransaction = SQLState(rawValue: "25006")
+  /// `idle_in_transaction_session_timeout`.
+  public static let idleTransactionTimeout = SQLState(rawValue: "25P03")
+  public static let transactionTimeout = SQLState(rawValue: "25P04")
   public static let invalidStatementName = SQLState(rawValue: "26000")
+  /// `invalid_authorization_specification`: the role may not log in, or no line of `pg_hba.conf` lets it.
+  public static let invalidAuthorizationSpecification = SQLState(rawValue: "28000")
+  public static let invalidPassword = SQLState(rawValue: "28P01")
   public static let invalidCatalogName = SQLState(rawValue: "3D000")
   public static let serializationFailure = SQLState(rawValue: "40001")
   public static let deadlockDetected = SQLState(rawValue: "40P01")
@@ -32,8 +38,12 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let syntaxError = SQLState(rawValue: "42601")
   public static let undefinedColumn = SQLState(rawValue: "42703")
   public static let undefinedTable = SQLState(rawValue: "42P01")
+  public static let undefinedFunction = SQLState(rawValue: "42883")
+  public static let undefinedObject = SQLState(rawValue: "42704")
   public static let duplicateTable = SQLState(rawValue: "42P07")
   public static let duplicateObject = SQLState(rawValue: "42710")
+  public static let diskFull = SQLState(rawValue: "53100")
+  public static let outOfMemory = SQLState(rawValue: "53200")
   public static let tooManyConnections = SQLState(rawValue: "53300")
   /// `object_not_in_prerequisite_state`.
   public static let objectNotReady = SQLState(rawValue: "55000")
@@ -42,6 +52,7 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
   public static let adminShutdown = SQLState(rawValue: "57P01")
   public static let crashShutdown = SQLState(rawValue: "57P02")
   public static let cannotConnectNow = SQLState(rawValue: "57P03")
+  public static let idleSessionTimeout = SQLState(rawValue: "57P05")
   public static let raiseException = SQLState(rawValue: "P0001")
 
   /// Whether the same transaction, begun again, may well succeed: the server has aborted it for the

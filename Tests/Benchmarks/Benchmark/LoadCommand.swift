@@ -23,6 +23,7 @@ struct LoadCommand: Command {
   }
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @Argument(help: "copy: a bare COPY through the client. record: store.record(batch).")
   var way: Way
   @Argument(help: "The file.", completion: .file()) var file: String

@@ -13,6 +13,8 @@ struct MeasureCommand: Command {
   @Argument(parsing: .captureForPassthrough, help: "The command and its arguments.")
   var command: [String]
 
+  @OptionGroup var notes: NoteOptions
+
   func validate() throws {
     if runs < 1 || command.isEmpty { throw ValidationError("name a command") }
   }

@@ -9,6 +9,8 @@ struct StatementCommand: Command {
   static let configuration = CommandConfiguration(
     commandName: "statement", abstract: "Print the statement that inserts a reading.")
 
+  @OptionGroup var notes: NoteOptions
+
   func execute() async throws {
     Terminal.print(
       "\(SourceWrites(Tables.BloodPressures.source, in: Rollups.catalog).insert)")

@@ -20,6 +20,7 @@ struct WritesCommand: Command {
   }
 
   @OptionGroup var database: DatabaseOptions
+  @OptionGroup var notes: NoteOptions
   @Argument(help: "bare: an INSERT through the client. library: store.record(reading).")
   var way: Way
   @Option(help: "How many at a time.") var connections = 4

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Commands
 import Foundation
 import PeriodRollups
 import Postgres
@@ -18,7 +19,7 @@ struct MeasureCommand: AsyncParsableCommand {
   func run() async throws {
     let pool = Pool(place.settings("reminders"), size: size + 4, acquireTimeout: .seconds(600))
     let clinic = try place.clinic(pool)
-    print("what,milliseconds,beside")
+    Terminal.print("what,milliseconds,beside")
     try await night(clinic, pool)
     try await panel(clinic, pool)
     try await queue(clinic, pool)
@@ -32,7 +33,7 @@ struct MeasureCommand: AsyncParsableCommand {
   }
 
   private func say(_ what: String, _ time: Double, _ beside: String = "") {
-    print("\(what),\(String(format: "%.2f", time)),\(beside)")
+    Terminal.print("\(what),\(String(format: "%.2f", time)),\(beside)")
   }
 
   // MARK: The panel

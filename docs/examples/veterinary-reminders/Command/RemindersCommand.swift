@@ -1,4 +1,5 @@
 import ArgumentParser
+import Commands
 import Foundation
 import PeriodRollups
 import Postgres
@@ -7,13 +8,16 @@ import VeterinaryReminders
 
 /// The example as a program: to try it, to kill it, and to measure it. `rollup migrate` comes first.
 @main
-struct RemindersCommand: AsyncParsableCommand {
+struct RemindersCommand: Program {
   static let configuration = CommandConfiguration(
     commandName: "reminders", abstract: "Veterinary reminders on the projection graph.",
+    version: projectVersion,
     subcommands: [
       CreateCommand.self, WorkerCommand.self, NightCommand.self, MeasureCommand.self,
       GraphCommand.self,
     ])
+
+  static func main() async { await start() }
 }
 
 struct Where: ParsableArguments {
@@ -111,6 +115,6 @@ struct GraphCommand: AsyncParsableCommand {
     let notes = try await projector.history().mapValues(\.description)
     await pool.close()
     let drawing = GraphDrawing(projector.graph, notes: notes)
-    print(svg ? drawing.svg : drawing.text)
+    Terminal.print(svg ? drawing.svg : drawing.text)
   }
 }
