@@ -85,7 +85,7 @@ struct ServeCommand: Command {
       certificate: certificate.flatMap { chain in key.map { (chain, $0) } },
       isBehindProxy: behindProxy, clients: clients, requestsAtOnce: connections * 16,
       requestsPerMinute: rateLimit, drainLimit: .seconds(drain),
-      mapping: try mapping.map { try DHIS2Mapping(reading: $0) })
+      mapping: try mapping.map { try DHIS2Mapping(reading: $0) }, version: projectVersion)
     // A login that may do more does no more than the service's role may.
     var connection = try await database.settings(
       applicationName: "report serve",

@@ -48,8 +48,9 @@ extension Refusal {
   private static func refusal(_ error: PostgresError) -> Refusal? {
     switch error.kind {
     case .poolTimeout: return .busy
-    // The server is there, and refuses what a session of the service is.
-    case .connectionFailed where error.sqlState != nil && error.sqlState != .cannotConnectNow:
+    // The server is there, and refuses the role that a session of the service takes: it is not there, or not the login's.
+    case .connectionFailed
+    where [.insufficientPrivilege, .invalidParameterValue].contains(error.sqlState):
       return .notMigrated
     case .connectionFailed, .connectionLost, .commitUnknown, .timeout, .poolClosed:
       return .noDatabase

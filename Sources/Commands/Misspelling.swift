@@ -24,10 +24,17 @@ private struct CommandShape: Decodable {
   let commandName: String
   let aliases: [String]?
   let subcommands: [CommandShape]?
+  /// The one that is meant where none is named.
+  let defaultSubcommand: String?
   let arguments: [ArgumentShape]?
 
   func subcommand(_ name: String) -> CommandShape? {
     subcommands?.first { $0.commandName == name || $0.aliases?.contains(name) == true }
+  }
+
+  /// Its arguments, and those of the subcommand that is meant where none is named.
+  var accepted: [ArgumentShape] {
+    (arguments ?? []) + (defaultSubcommand.flatMap(subcommand)?.accepted ?? [])
   }
 
   var hasPositionals: Bool { arguments?.contains { $0.kind == "positional" } == true }
@@ -88,7 +95,7 @@ private struct Reading {
   }
 
   private func option(_ name: String) -> ArgumentShape? {
-    commands.flatMap { $0.arguments ?? [] }.first { $0.typed.contains(name) }
+    commands.flatMap(\.accepted).first { $0.typed.contains(name) }
   }
 
   private mutating func descend(to name: String) -> String? {
@@ -108,7 +115,7 @@ private struct Reading {
   }
 
   private func unknown(option name: String) -> String {
-    let known = commands.flatMap { $0.arguments ?? [] }.filter(\.shouldDisplay).flatMap(\.typed)
+    let known = commands.flatMap(\.accepted).filter(\.shouldDisplay).flatMap(\.typed)
     // Without the dashes, which all have in common.
     let words = known.filter { $0.hasPrefix("--") }.map { String($0.dropFirst(2)) }
     let near = nearest(to: String(name.drop { $0 == "-" }), among: words, atMost: 1).first

@@ -104,7 +104,7 @@ import Testing
       """
       now=$(date +%Y)Q$(( ($(date +%-m) + 2) / 3 ))
       report district-bp --quarter $now | head -2 | tail -1 | cut -d, -f1,2
-      report district-bp --quarter $now --format json | grep -c "is not over: it ends on"
+      report district-bp --quarter $now --format json | grep -c "so far: the period ends on"
       report district-bp --quarter 2199Q1; echo "future $?"
       rollup close --list | grep "^$now" | cut -d, -f2
       rollup status 2>&1 | grep -c "$now is not over"

@@ -12,7 +12,7 @@ import Testing
         """
         rollup sample-data --patients 100 --from 2024-01 --to 2024-12 --quiet
         rollup-backfill --from 2024-01 --to 2024-12 --quiet
-        rollup close --month 2024-01 --quiet
+        rollup close --month 2024-01 --first-period 2024-01 --quiet
         p=$(report district-bp --month 2024-01 --patients assigned_patients | sed -n 2p | cut -d, -f7)
         echo id,patient_id,facility_id,systolic,diastolic,recorded_at > r.csv
         echo "00000000-0000-4000-8000-000000000009,$p,,119,70,2024-01-30T12:00:00Z" >> r.csv

@@ -112,10 +112,10 @@ import Testing
       let first = try await Migrator.programme.run(plain, partitions: span)
       #expect(
         first.missingRoles == [
-          "GRANT rollup_owner TO <the role that migrates> WITH ADMIN OPTION;"
+          "GRANT rollup_owner, rollup_deriver TO <the role that migrates> WITH ADMIN OPTION;"
         ])
       try await pool.withConnection {
-        try await $0.script("GRANT rollup_owner TO \(name)_plain WITH ADMIN OPTION")
+        try await $0.script("GRANT rollup_owner, rollup_deriver TO \(name)_plain WITH ADMIN OPTION")
       }
       let second = try await Migrator.programme.run(plain, partitions: span)
       #expect(second.missingRoles.isEmpty)

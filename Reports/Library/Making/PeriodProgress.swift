@@ -15,13 +15,16 @@ public enum PeriodProgress: Hashable, Sendable {
   ///   - today: the day it is in the reporting time zone.
   ///   - grace: how long periods take late data.
   public init(_ period: Period, on today: CalendarDate, grace: Grace) {
-    if period.start > today {
-      self = .notBegun
-    } else if period.end > today {
-      self = .running
-    } else {
-      self = grace.closes(period) < today ? .overdue : .over
-    }
+    let standing = ClosingSchedule.Standing(
+      open: period, on: today, closes: grace.closes(period))
+    self =
+      switch standing {
+      case .notBegun: .notBegun
+      case .notOver: .running
+      // On the very day it is not late.
+      case .inGrace, .due(_, 0), .closed: .over
+      case .due: .overdue
+      }
   }
 
   /// Behind a period's name: `2026Q4, not over`.

@@ -116,10 +116,13 @@ extension Catalog {
   }
 
   /// What the roles may do, as statements that can be run again: what is ours is taken back first, so that nobody keeps a
-  /// right that an older version gave. The service's role, which may be missing, has its rights apart.
-  public func grants(places: TableName?, published: [TableName]) -> [Statement] {
-    let rights = rights(places: places, published: published).filter { $0.role != .server }
-    let roles = RollupRole.allCases.filter { $0 != .server }
+  /// right that an older version gave. The service's role has its rights apart.
+  /// - Parameter missing: roles that are not there, and have none.
+  public func grants(
+    places: TableName?, published: [TableName], without missing: [RollupRole] = []
+  ) -> [Statement] {
+    let roles = RollupRole.allCases.filter { $0 != .server && !missing.contains($0) }
+    let rights = rights(places: places, published: published).filter { roles.contains($0.role) }
     let revocations = roles.filter { $0 != .owner }.map { role -> Statement in
       let tables = rights.filter { $0.role == role }.flatMap(\.tables)
         .filter { $0.schema?.name == "rollup" }

@@ -107,7 +107,8 @@ extension SchemaPlan {
               Statement("its guard", "DROP FUNCTION IF EXISTS \(relation.guardFunction)()"),
               Statement(
                 "and what it calls",
-                "DROP FUNCTION IF EXISTS \(relation.settlingFunction), \(relation.wasThereFunction)"),
+                "DROP FUNCTION IF EXISTS \(relation.settlingFunction), \(relation.wasThereFunction)"
+              ),
               Statement(
                 "what is said of it",
                 "DELETE FROM \(Readiness.table) WHERE relation = \(literal: .init(found: name))"),

@@ -34,7 +34,8 @@ struct Roles: Sendable {
     "CREATE ROLE \(role.rawValue) NOLOGIN"
   }
 
-  /// Where only the service's role cannot be made, all others have their rights; nothing is served then.
+  /// Where only the service's role cannot be made, all others have their rights; nothing is served then. Where the one that
+  /// derives late rows cannot, the owner does it.
   /// - Returns: what a superuser has to run, when this role may not; empty when all is done.
   func ensure(on connection: Connection) async throws -> [String] {
     var missing: [RollupRole] = []
@@ -54,21 +55,25 @@ struct Roles: Sendable {
       }
     }
     let wanted = missing.map { Self.create($0) + ";" }
-    guard missing.allSatisfy({ $0 == .server }) else { return wanted }
+    guard missing.allSatisfy({ [.server, .deriver].contains($0) }) else { return wanted }
     do {
       try await connection.transaction(.readCommitted, retrying: .roles) { tx in
         try await tx.script(SchemaStep.opening.text)
         try await tx.script(Self.owning)
-        for statement in catalog.grants(places: places, published: published) {
+        for statement in catalog.grants(
+          places: places, published: published, without: missing)
+        {
           try await tx.script(statement.text)
         }
-        if missing.isEmpty {
+        if !missing.contains(.server) {
           for statement in ServiceRights.statements { try await tx.script(statement.text) }
         }
       }
       return wanted
     } catch let error as PostgresError where error.sqlState == .insufficientPrivilege {
-      return ["GRANT rollup_owner TO <the role that migrates> WITH ADMIN OPTION;"]
+      return [
+        "GRANT rollup_owner, rollup_deriver TO <the role that migrates> WITH ADMIN OPTION;"
+      ]
     }
   }
 
@@ -94,7 +99,7 @@ struct Roles: Sendable {
       IF NOT pg_has_role(current_user, 'rollup_owner', 'USAGE') THEN
         EXECUTE format('GRANT rollup_owner TO %I', current_user);
       END IF;
-      IF NOT pg_has_role(current_user, 'rollup_deriver', 'USAGE') THEN
+      IF NOT coalesce(pg_has_role(current_user, to_regrole('rollup_deriver'), 'USAGE'), true) THEN
         EXECUTE format('GRANT rollup_deriver TO %I', current_user);
       END IF;
       EXECUTE format('GRANT CREATE ON DATABASE %I TO rollup_owner', current_database());
