@@ -193,6 +193,8 @@ import Testing
             'BEGIN INSERT INTO public.ran_as VALUES (current_user); RETURN true; END';
           ALTER TABLE blood_pressures ENABLE ROW LEVEL SECURITY;
           CREATE POLICY mine ON blood_pressures USING (public.note(systolic));
+          ALTER TABLE facilities ENABLE ROW LEVEL SECURITY;
+          CREATE POLICY mine ON facilities USING (public.note(1));
           """)
       }
       try await store.record(Self.reading(25))
@@ -200,6 +202,14 @@ import Testing
       let path = try await Store(writer)
       try await path.record(late)
       try await path.delete(Reading.self, late.id, of: Self.patient)
+      let server = Pool(
+        ConnectionSettings(
+          conninfo: database.url, options: ["role": RollupRole.server.rawValue]), size: 1)
+      try await server.withConnection {
+        try await $0.script(
+          "SELECT rollup.circumstances(); SELECT FROM rollup_reach.facilities")
+      }
+      await server.close()
       let ran = try await database.pool.withConnection {
         try await $0.query("SELECT DISTINCT who FROM public.ran_as ORDER BY 1").map {
           try $0.decode(String.self)

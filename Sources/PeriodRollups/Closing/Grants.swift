@@ -8,13 +8,18 @@ public enum RollupRole: String, CaseIterable, Sendable {
   case reporter = "rollup_reporter"
   /// Closes, restates, verifies, backfills. It has to put guards on partitions, which takes their owner's rights.
   case closer = "rollup_closer"
-  /// What reads the sources for closed periods in anybody's write runs as it: it may read them, and write late rows. Nobody logs
-  /// in as it. Whoever owns the sources could run code by its rights, so it has no others.
+  /// What reads the application's tables by other rights than the caller's runs as it: for closed periods in anybody's write, and
+  /// for a service. It may read them, and write late rows. Nobody logs in as it. Whoever owns those tables could run code
+  /// by its rights, so it has no others.
   case deriver = "rollup_deriver"
   /// A service that shows reports: what the token in force may see, and patients only by announced lists (docs/access.md).
   case server = "rollup_server"
 
   var name: Identifier { Identifier(rawValue) }
+
+  /// The functions of the schema `rollup` that are the deriver's, as a regular expression of their names: those that read the
+  /// application's tables by other rights than the caller's.
+  public static let functionsOfDeriver = "^(settle_|was_there_|places_in_reach$|circumstances$)"
 }
 
 /// A right of a role on tables, whole or on some of their columns.
@@ -150,6 +155,17 @@ extension Catalog {
       GRANT EXECUTE ON FUNCTION rollup.enqueue_job, rollup.enqueue_jobs, rollup.cancel_jobs, rollup.retry_jobs
       TO \(RollupRole.writer.name)
       """)
+    let reaching =
+      missing.contains(.deriver)
+      ? []
+      : [
+        Statement(
+          "what reads places asks for the token",
+          "GRANT EXECUTE ON FUNCTION rollup.reach() TO \(RollupRole.deriver.name)"),
+        Statement(
+          "and is asked by what keeps a token to its places",
+          "GRANT EXECUTE ON FUNCTION rollup.places_in_reach() TO \(RollupRole.owner.name)"),
+      ]
     let everybody: SQL = .joined(roles.map { "\($0.name)" })
     // Guards and what brings late rows right read the sources as the owner.
     let schemas = Set(([subject.table] + sources.map(\.table)).compactMap(\.schema)).sorted {
@@ -160,7 +176,7 @@ extension Catalog {
     ]
       + schemas.map {
         Statement("and that of the sources", "GRANT USAGE ON SCHEMA \($0) TO \(everybody)")
-      } + revocations + rights.map(\.statement) + settling + asking + [
+      } + revocations + rights.map(\.statement) + settling + asking + reaching + [
         working,
         Statement(
           "the closer acts as the owner",

@@ -134,7 +134,7 @@ struct Roles: Sendable {
         SELECT f.name, f.wanted
         FROM (
           SELECT p.oid::regprocedure::text AS name, p.proowner,
-            CASE WHEN derivers AND p.proname ~ '^(settle|was_there)_' THEN 'rollup_deriver' ELSE 'rollup_owner' END AS wanted
+            CASE WHEN derivers AND p.proname ~ '\(RollupRole.functionsOfDeriver)' THEN 'rollup_deriver' ELSE 'rollup_owner' END AS wanted
           FROM pg_proc AS p
           WHERE p.pronamespace = 'rollup'::regnamespace
         ) AS f

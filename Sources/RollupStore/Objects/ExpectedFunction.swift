@@ -93,6 +93,8 @@ struct FoundFunction: Sendable {
   let owner: String
   /// Whether everybody may call it.
   let isPublic: Bool
+  /// Whether it reads the application's tables, by its name.
+  let isOfDeriver: Bool
 
   var signature: String { "\(name)(\(arguments))" }
 

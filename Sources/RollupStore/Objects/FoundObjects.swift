@@ -23,11 +23,10 @@ struct FoundObjects: Sendable {
   /// The role that should own it all; nil where the roles were not made.
   var owner: String?
 
-  /// The role that should own a function: what reads the sources is not the owner's.
+  /// The role that should own a function; nil where the roles were not made.
   func owner(of function: FoundFunction) -> String? {
-    let reads = ["rollup.settle_", "rollup.was_there_"].contains { function.name.hasPrefix($0) }
     let deriver = RollupRole.deriver.rawValue
-    return owner.map { reads && roles.contains(deriver) ? deriver : $0 }
+    return owner.map { function.isOfDeriver && roles.contains(deriver) ? deriver : $0 }
   }
 
   var tables: Set<String> { Set(owners.keys) }
@@ -73,7 +72,7 @@ struct FoundObjects: Sendable {
       SELECT n.nspname || '.' || p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, l.lanname::text, p.prosecdef,
         p.provolatile::text, coalesce(p.proconfig, '{}'), pg_get_userbyid(p.proowner)::text, EXISTS (
           SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0
-        )
+        ), p.proname ~ \(RollupRole.functionsOfDeriver)
       FROM pg_proc AS p
       JOIN pg_namespace AS n ON n.oid = p.pronamespace
       JOIN pg_language AS l ON l.oid = p.prolang
@@ -87,7 +86,7 @@ struct FoundObjects: Sendable {
         isSecurityDefiner: try row.decode(4, as: Bool.self),
         volatility: try row.decode(5, as: String.self),
         settings: try row.decode(6, as: [String].self), owner: try row.decode(7, as: String.self),
-        isPublic: try row.decode(8, as: Bool.self))
+        isPublic: try row.decode(8, as: Bool.self), isOfDeriver: try row.decode(9, as: Bool.self))
     }
   }
 
