@@ -81,6 +81,8 @@ import Testing
     "GRANT UPDATE ON rollup.visit_rollups_months_2024_02 TO rollup_writer",
     "GRANT INSERT ON rollup.late_arrivals TO rollup_writer",
     "GRANT UPDATE (systolic) ON rollup.blood_pressure_rollups_late TO rollup_writer",
+    "GRANT EXECUTE ON FUNCTION rollup.complete_jobs TO rollup_writer",
+    "REVOKE EXECUTE ON FUNCTION rollup.settle_visit_rollups(uuid[], date[]) FROM rollup_writer",
     "GRANT SELECT ON rollup.tokens TO PUBLIC",
     "REVOKE SELECT ON rollup.editions FROM rollup_server",
   ]

@@ -57,6 +57,12 @@ enum ServiceRights {
       )
     ]
 
+  /// The names of the functions that the service may call, without their schema.
+  static let functions: Set<String> = [
+    "in_force", "reach", "enter", "admit", "log_in", "log_out", "places_in_reach", "filed_figures",
+    "announce_list", "read_list", "changes_since", "circumstances", "forget_changes",
+  ]
+
   static let role = RollupRole.server.rawValue
 
   /// Makes a policy where it is not there. Made once, since making it keeps readers waiting; one that is there and differs

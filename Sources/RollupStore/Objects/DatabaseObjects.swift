@@ -79,7 +79,33 @@ struct DatabaseObjects: Sendable {
     if found.isPublic, !isForAll {
       findings.append(Finding(what: "everybody may call \(name)", mending: closing))
     }
-    return findings
+    return isForAll || objects.owner == nil
+      ? findings : findings + callers(expected, found, objects)
+  }
+
+  /// Which of the deployment's roles may call a function that runs by its owner's rights. An application may let roles of its own
+  /// call some (docs/queue.md).
+  private func callers(
+    _ expected: ExpectedFunction, _ found: FoundFunction, _ objects: FoundObjects
+  ) -> [Finding] {
+    let name = String(expected.name.dropFirst("rollup.".count))
+    var wanted: Set<RollupRole> = ServiceRights.functions.contains(name) ? [.server] : []
+    if name.hasPrefix("settle_") { wanted = [.writer, .owner] }
+    if ["enqueue_job", "enqueue_jobs", "cancel_jobs", "retry_jobs"].contains(name) {
+      wanted = [.writer]
+    }
+    if name == "reach" { wanted.insert(.deriver) }
+    if name == "places_in_reach" || name.hasPrefix("was_there_") { wanted.insert(.owner) }
+    let roles = Set(wanted.map(\.rawValue)).intersection(objects.roles).subtracting([found.owner])
+    func change(_ role: String, _ verb: String, _ words: String) -> Finding {
+      Finding(
+        what: "\(role) may \(words)call the function \(expected.signature)",
+        mending: [
+          "\(verb) EXECUTE ON FUNCTION \(expected.signature) \(verb == "GRANT" ? "TO" : "FROM") \(role)"
+        ])
+    }
+    return roles.subtracting(found.callers).sorted().map { change($0, "GRANT", "not ") }
+      + found.callers.subtracting(roles).sorted().map { change($0, "REVOKE", "") }
   }
 
   // MARK: Triggers

@@ -95,6 +95,8 @@ struct FoundFunction: Sendable {
   let isPublic: Bool
   /// Whether it reads the application's tables, by its name.
   let isOfDeriver: Bool
+  /// Which of the deployment's roles may call it that do not own it.
+  let callers: Set<String>
 
   var signature: String { "\(name)(\(arguments))" }
 

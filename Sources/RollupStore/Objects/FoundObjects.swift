@@ -72,7 +72,12 @@ struct FoundObjects: Sendable {
       SELECT n.nspname || '.' || p.proname, pg_get_function_identity_arguments(p.oid), p.prosrc, l.lanname::text, p.prosecdef,
         p.provolatile::text, coalesce(p.proconfig, '{}'), pg_get_userbyid(p.proowner)::text, EXISTS (
           SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0
-        ), p.proname ~ \(RollupRole.functionsOfDeriver)
+        ), p.proname ~ \(RollupRole.functionsOfDeriver), ARRAY(
+          SELECT r.rolname::text
+          FROM aclexplode(p.proacl) AS a
+          JOIN pg_roles AS r ON r.oid = a.grantee
+          WHERE a.grantee <> p.proowner AND r.rolname = ANY (\(RollupRole.allCases.map(\.rawValue)))
+        )
       FROM pg_proc AS p
       JOIN pg_namespace AS n ON n.oid = p.pronamespace
       JOIN pg_language AS l ON l.oid = p.prolang
@@ -86,7 +91,8 @@ struct FoundObjects: Sendable {
         isSecurityDefiner: try row.decode(4, as: Bool.self),
         volatility: try row.decode(5, as: String.self),
         settings: try row.decode(6, as: [String].self), owner: try row.decode(7, as: String.self),
-        isPublic: try row.decode(8, as: Bool.self), isOfDeriver: try row.decode(9, as: Bool.self))
+        isPublic: try row.decode(8, as: Bool.self), isOfDeriver: try row.decode(9, as: Bool.self),
+        callers: Set(try row.decode(10, as: [String].self)))
     }
   }
 
