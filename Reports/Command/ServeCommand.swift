@@ -128,8 +128,7 @@ struct ServeCommand: Command {
         "the login may do more than rollup_server may. Give the service one of its own: CREATE ROLE dashboard LOGIN IN ROLE rollup_server",
         metadata: ["login": "\(login)"])
     } catch let error as PostgresError
-      where error.kind == .server
-      && [.insufficientPrivilege, .invalidParameterValue].contains(error.sqlState)
+      where [.insufficientPrivilege, .invalidParameterValue].contains(error.sqlState)
     {
       logger.warning(
         "the service's role cannot be taken: 'rollup migrate' makes rollup_server, and the login has to be a member of it",

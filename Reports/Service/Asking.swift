@@ -140,7 +140,8 @@ struct Asking: Sendable {
 }
 
 /// Why something is not shown, as whoever asked may read it.
-struct Refusal: Error, Sendable {
+struct Refusal: Error, Sendable, CustomStringConvertible {
+  var description: String { "\(status.code): \(message)" }
   let status: HTTPResponse.Status
   let message: String
   /// After how many seconds it is worth asking again.

@@ -1,3 +1,4 @@
+import Foundation
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -30,6 +31,12 @@ final class Certificates: Sendable {
   private static func read(_ files: (chain: String, key: String)) throws(Dashboard.Unable)
     -> NIOSSLContext
   {
+    for file in [files.chain, files.key]
+    where !FileManager.default.isReadableFile(atPath: file) {
+      throw Dashboard.Unable(
+        isOfFile: true,
+        description: "cannot read \(file): it is not there, or permission is denied")
+    }
     do {
       var tls = TLSConfiguration.makeServerConfiguration(
         certificateChain: try NIOSSLCertificate.fromPEMFile(files.chain).map { .certificate($0) },

@@ -50,8 +50,8 @@ struct RegionPage: Sendable {
     }
     var shown = self
     shown.region = content.region
-    // Another period may have been picked, which does not have the edition.
-    if case .edition = view, content.calendar.edition(of: content.period, view) == nil {
+    // Another period may have been picked, which is open and has no edition.
+    if case .edition = view, content.calendar.last(of: content.period) == nil {
       shown.view = .published
     }
     return (facilities, shown.page(content))
@@ -171,6 +171,11 @@ struct RegionPage: Sendable {
   {
     var question = ReportQuestion(period)
     (question.region, question.grouping) = (region, inner)
+    if case .edition(let number) = view, let last = calendar.last(of: period),
+      calendar.edition(of: period, view) == nil
+    {
+      throw Closing.Refusal.noSuchEdition(period, number, last: last.edition.number)
+    }
     if calendar.edition(of: period, view) != nil { question.view = view.reportView }
     return try await DistrictBPReport.report.make(question, in: tx)
   }

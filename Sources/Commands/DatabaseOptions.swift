@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Hypertension
+import PeriodRollups
 import Postgres
 import RollupStore
 
@@ -19,11 +21,20 @@ public struct DatabaseOptions: ParsableArguments {
   /// A pool on the database; the private server is started when that is the one.
   /// - Parameter size: the most connections at a time.
   /// - Parameter worker: whose sessions they are.
+  /// - Throws: what ``checkSources(_:)`` throws.
   public func pool(
     size: Int = 4, as worker: String? = nil, options: [String: String] = [:]
   ) async throws -> Pool {
     let settings = try await settings(applicationName: Terminal.program, options: options)
-    return Pool(worker.map(settings.sessions) ?? settings, size: size)
+    let pool = Pool(worker.map(settings.sessions) ?? settings, size: size)
+    try await Self.checkSources(pool)
+    return pool
+  }
+
+  /// Refuses to read the application's tables by rights that their owner does not have, where reading them runs its code.
+  /// - Throws: `Closing.Refusal.untrustedSources`.
+  public static func checkSources(_ pool: Pool) async throws {
+    try await SourceTrust(Rollups.catalog, besides: ["facilities"]).check(pool)
   }
 
   /// How to reach the database; the private server is started when that is the one.

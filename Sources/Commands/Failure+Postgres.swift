@@ -109,6 +109,12 @@ extension Failure {
         "the tables are not where this role looks for them. Put their schema into its search_path, for example "
           + "ALTER ROLE … SET search_path = programme, public; or run 'rollup migrate' if this database has none yet."
       )
+    case SQLState(rawValue: "42P10"):
+      (
+        69,
+        "a table of the schema rollup lacks its key: the database was restored in part. Restore the rest "
+          + "(pg_restore --section=post-data), and then run 'rollup migrate'."
+      )
     case .undefinedColumn, .undefinedFunction, .undefinedObject:
       (
         69,

@@ -95,6 +95,7 @@ struct CloseCommand: Command {
     if periods.isEmpty { Terminal.say("no period is due") }
     guard !dryRun else { return try await preview(periods, schedule, closer, pool) }
     try await checkExpected(periods, schedule, closer)
+    try await decide(pool)
     if let period = which.period {
       if early { sayWhatIsCutOff(period, schedule) }
       try Terminal.say(
@@ -104,17 +105,21 @@ struct CloseCommand: Command {
     }
   }
 
-  /// With the first period that is asked for, which is put on record unless this is a dry run.
+  /// With the first period that is asked for, which goes on record when nothing is refused.
   private func decided(_ closer: Closer, _ pool: Pool) async throws -> ClosingSchedule {
-    guard let firstPeriod else { return try await closer.schedule() }
-    guard dryRun else {
-      try await Deployment.set(firstPeriod: firstPeriod, on: pool)
-      Terminal.say("the first period is \(firstPeriod): nothing before it is published")
-      return try await closer.schedule()
-    }
     var schedule = try await closer.schedule()
-    schedule.first = .decided(firstPeriod)
+    if let firstPeriod {
+      try await Deployment.check(firstPeriod: firstPeriod, on: pool)
+      schedule.first = .decided(firstPeriod)
+    }
     return schedule
+  }
+
+  /// Puts the first period that is asked for on record.
+  private func decide(_ pool: Pool) async throws {
+    guard let firstPeriod else { return }
+    try await Deployment.set(firstPeriod: firstPeriod, on: pool)
+    Terminal.say("the first period is \(firstPeriod): nothing before it is published")
   }
 
   /// Most periods that are closed unasked; nil where they were named.
@@ -132,13 +137,15 @@ struct CloseCommand: Command {
     _ periods: [Period], _ schedule: ClosingSchedule, _ closer: Closer, _ pool: Pool
   ) async throws {
     if let closed = periods.first(where: schedule.closed.contains) {
-      throw Closing.Refusal.alreadyClosed(closed, edition: 1)
+      let editions = try await RollupStore(pool, Rollups.catalog).editions(of: closed)
+      throw Closing.Refusal.alreadyClosed(closed, edition: editions.last?.edition.number ?? 1)
     }
     try await ClosingPreview(pool: pool).printClosing(periods)
     do {
       try await checkExpected(periods, schedule, closer)
     } catch let refusal as Closing.Refusal {
-      Terminal.say("this would be refused: \(refusal)")
+      throw Failure.refused(
+        "nothing was closed: this is a dry run, and it would be refused. \(refusal)")
     }
     Terminal.say("nothing was closed: this is a dry run")
   }
@@ -273,6 +280,11 @@ struct RestateCommand: Command {
       return await pool.close()
     }
     for period in periods {
+      let late = LateArrivals(period: period, district: nil, state: nil, includingTakenIn: false)
+      if try await late.sums(pool).isEmpty {
+        Terminal.say(
+          "nothing has come late for \(period) since its last edition: no figure is corrected")
+      }
       Terminal.say(
         restated: try await closer.restate(
           period, reason: reason ?? "", despiteBackfill: despiteBackfill))

@@ -84,12 +84,17 @@ struct TokenCommand: AsyncParsableCommand {
       let token = try await tokens.create(
         secret, digest: Array(SHA256.hash(data: Array(secret.text.utf8))), name: name, scope: scope,
         readsLists: lists, days: days)
-      await pool.close()
       Terminal.say(
         "token \(token.id) of \(token.name): \(token.opens), \(lists ? "figures and lists of patients" : "figures only"), until \(token.expiresAt)"
       )
       Terminal.say("This is its secret. It is not shown again:")
       Terminal.print(secret.text)
+      // A secret that nobody has read opens nothing.
+      if Terminal.outputHasFailed {
+        _ = try await tokens.revoke(token.id)
+        Terminal.complain("The secret could not be written: token \(token.id) is revoked.")
+      }
+      await pool.close()
     }
   }
 

@@ -55,6 +55,7 @@ struct WorkerCommand: Command {
     let name = Worker.newName()
     let settings = try await database.settings(applicationName: Terminal.program).sessions(of: name)
     let pool = Pool(settings, size: size + 3)
+    try await DatabaseOptions.checkSources(pool)
     let store = try await RollupStore(pool, Rollups.catalog)
     let jobs = Jobs(pool, policy: JobPolicy(lease: .seconds(lease)))
     var logger = Logger(label: "rollup") { StreamLogHandler.standardError(label: $0) }

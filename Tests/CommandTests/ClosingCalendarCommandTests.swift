@@ -67,8 +67,8 @@ import Testing
       psql "$DATABASE_URL" -XAtqc "DELETE FROM blood_pressures WHERE to_char(recorded_at, 'YYYY-MM') = '$month'"
       rollup-backfill --max-latency 0 --from "$month" --to "$month" 2>/dev/null
       rollup close --first-period "$first" --due --at-most 40; echo "due $?"
-      rollup close --month "$month"; echo "one $?"; editions
-      rollup close --month "$month" --yes; echo "asked for $?"; editions
+      rollup close --first-period "$first" --month "$month"; echo "one $?"; editions
+      rollup close --first-period "$first" --month "$month" --yes; echo "asked for $?"; editions
       """)
     #expect(lines == ["due 77", "one 77", "0", "asked for 0", "1"], "\(lines) \(error)")
     #expect(error.contains("has no reading, visit or registration at all"), "\(error)")

@@ -54,7 +54,7 @@ import Testing
         export PGOPTIONS='-c default_transaction_read_only=on'
         try ro 'server only reads' 69 <<END
         rollup verify
-        rollup close --quarter 2024Q1 --first-period 2024-01
+        rollup close --quarter 2024Q1 --first-period 2024-01 --yes
         rollup token create --name x --all
         rollup-backfill --from 2024-01
         rollup import csv --readings r.csv

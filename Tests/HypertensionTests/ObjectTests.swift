@@ -99,6 +99,35 @@ import Testing
     }
   }
 
+  /// How a session prints names is no difference.
+  @Test(arguments: [
+    ["search_path": "public, rollup"], ["search_path": "rollup, public"],
+    ["quote_all_identifiers": "on"],
+  ])
+  func noSettingOfTheSessionLooksLikeTampering(options: [String: String]) async throws {
+    try await closed { database, _ in
+      let pool = Pool(ConnectionSettings(conninfo: database.url, options: options), size: 2)
+      #expect(try await findings(Store(pool)) == [])
+      let plan = try await Migrator.programme.plan(pool, partitions: Self.span)
+      #expect(plan.steps.count == 1 && plan.remarks.isEmpty, "\(plan.steps.map(\.name))")
+      await pool.close()
+    }
+  }
+
+  /// A restore without its last part has no keys.
+  @Test(arguments: [
+    "ALTER TABLE rollup.editions DROP CONSTRAINT editions_pkey, DROP CONSTRAINT editions_sequence_key",
+    "DROP INDEX rollup.late_arrivals_once",
+    "ALTER TABLE rollup.visit_rollups_late DROP CONSTRAINT visit_rollups_late_pkey",
+  ])
+  func aTableWithoutItsKeyIsNamed(sql: String) async throws {
+    try await closed { database, store in
+      try await database.pool.withConnection { try await $0.script(sql) }
+      let found = try await findings(store)
+      #expect(found.contains { $0.contains("has no key") }, "\(found)")
+    }
+  }
+
   /// What a person has to decide.
   static let named = [
     "CREATE RULE r AS ON DELETE TO rollup.editions DO INSTEAD NOTHING",

@@ -97,7 +97,7 @@ extension Closing.Refusal: CustomStringConvertible {
     case .alreadyClosed(let period, let edition):
       "\(period) is closed (edition \(edition)). 'rollup restate' makes a new edition, with a reason."
     case .open(let period):
-      "\(period) is open: it has no edition yet. When it is over, and its grace, 'rollup close' closes it."
+      "\(period) is not closed: it has no edition. 'rollup close --list' says where each period stands."
     case .noSuchEdition(let period, let edition, let last):
       "\(period) has no edition \(edition); its last is \(last)."
     case .noReason(let period):
@@ -137,8 +137,8 @@ extension Closing.Refusal: CustomStringConvertible {
       "\(period) is closed, so that the first period cannot become \(first)."
     case .tooMany(let periods, let most, let today):
       "\(periods.count) periods are due on \(today), and one run closes at most \(most): "
-        + "\(listed(periods)). Nothing was closed. Look at them with 'rollup close --due --dry-run'; if that day and they "
-        + "are right, 'rollup close --due --at-most \(periods.count)' closes them."
+        + "\(listed(periods)). Nothing was closed. The same command with --dry-run shows them; if that day and they "
+        + "are right, with '--at-most \(periods.count)' it closes them."
     case .doubtful(let sentences, let today):
       "\(some(sentences)). Nothing was closed: an import may not have run, or the server's day, \(today), "
         + "be wrong. If it is right, '--yes' closes all the same."

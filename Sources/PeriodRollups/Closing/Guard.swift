@@ -164,13 +164,16 @@ extension PeriodTable {
   ///
   /// The function runs as its owner, with the search path that its maker had, and a type is looked up in `pg_temp`
   /// before all others where the path does not name it: a caller could make a domain called `text`, whose check would run
-  /// as the owner. So the path names it, as the last (PostgreSQL, "Writing SECURITY DEFINER Functions Safely").
+  /// as the owner. So the path names it, as the last (PostgreSQL, "Writing SECURITY DEFINER Functions Safely"); and it names
+  /// schemas that are there, not "$user", which would be whoever the function runs as.
   public var makeGuard: [Statement] {
     [
       Statement(
         "look in pg_temp last",
         """
-        SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)
+        SELECT set_config('search_path', concat_ws(', ', (
+          SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) AS s WHERE s !~ '^pg_'
+        ), 'pg_temp'), true)
         """),
       createGuard,
     ] + createSettling

@@ -153,9 +153,11 @@ extension PeriodCount {
   public var lateShape: TableShape {
     TableShape(
       "make the late changes of \(name)", late,
-      columns: [MostRecent.periodType, MostRecent.periodStart, group, Self.change].map {
+      columns: [MostRecent.periodType, MostRecent.periodStart, group].map {
         ShapedColumn($0, required: true)
-      } + [ShapedColumn(Column("arrived_at", .timestamptz), required: true, " DEFAULT now()")],
+      } + [Self.shapedChange] + [
+        ShapedColumn(Column("arrived_at", .timestamptz), required: true, " DEFAULT now()")
+      ],
       indexes: lateIndexes)
   }
 }

@@ -19,7 +19,7 @@ public struct Ledger: Sendable {
         column("number", .bigint, " GENERATED ALWAYS AS IDENTITY"),
         column("arrived_at", .timestamptz, " DEFAULT now()"),
         column("transaction", .xid8, " DEFAULT pg_current_xact_id()"),
-        column("change", .text),
+        column("change", .text, " CHECK (change IN (\(.joined(Self.changes)))) "),
         column("effect", .text, " CHECK (effect IN ('in', 'out', 'within'))"),
         column("source", .char), column("subject_id", catalog.subject.id.type),
         column("row_id", .text), column("period_type", .char), column("period_start", .date),
@@ -30,6 +30,12 @@ public struct Ledger: Sendable {
           "one entry for a change and period", "late_arrivals_once", on: Self.once, unique: true)
       ])
   }
+
+  /// What an entry can say that was done.
+  private static let changes: [SQL] = [
+    "'insert'", "'edit'", "'delete'", "'restore'", "'destroy'", "'reassign'", "'merge'",
+    "'arrival'", "'departure'", "'backfill'", "'repair'",
+  ]
 
   /// What an entry is told by. `number` only orders entries, and is no key: where its sequence has fallen behind the table,
   /// as after a failover or a partial restore, an entry would collide with an older one, and be lost or fail a write.

@@ -28,7 +28,9 @@ public enum Lens: Hashable, Sendable {
     case .subjectsOf(let rows, let source):
       "ARRAY(SELECT DISTINCT a.subject_id FROM \(rows.relation(of: source, as: "a")))"
     case .staged(let table, let column): "ARRAY(SELECT DISTINCT \(column) FROM \(table))"
-    case .everything, .chunk, .named:
+    // Also of those who are not there.
+    case .named: "(\(Parameter("keys", .array(.text))))::\(subject.id.type)[]"
+    case .everything, .chunk:
       """
       ARRAY(
         SELECT \(subject.id.of("k")) FROM \(subject.table) AS k

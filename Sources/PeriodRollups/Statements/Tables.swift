@@ -176,6 +176,13 @@ extension MostRecent: PeriodTable {
   }
 }
 
+extension PeriodCount {
+  /// No programme has a thousand million subjects: a change beyond that is a mistake, whose sums nothing could hold.
+  static var shapedChange: ShapedColumn {
+    ShapedColumn(change, required: true, " CHECK (change BETWEEN -1000000000 AND 1000000000)")
+  }
+}
+
 extension PeriodCount: PeriodTable {
   public var shape: TableShape {
     TableShape(
@@ -183,7 +190,7 @@ extension PeriodCount: PeriodTable {
       columns: [
         ShapedColumn(MostRecent.periodType, required: true),
         ShapedColumn(MostRecent.periodStart, required: true),
-        ShapedColumn(group, required: true), ShapedColumn(Self.change, required: true),
+        ShapedColumn(group, required: true), Self.shapedChange,
       ],
       partitionedBy: "LIST (period_type)",
       indexes: [

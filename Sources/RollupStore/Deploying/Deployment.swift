@@ -52,19 +52,39 @@ public enum Deployment {
   public static func set(
     firstPeriod first: Period, today: CalendarDate? = nil, on pool: Pool
   ) async throws {
+    try await checkRange(of: first, today, pool)
+    try await pool.transaction(.readCommitted, retrying: .standard) { tx in
+      // Closings hold the row FOR SHARE until they are entered.
+      try await tx.execute(
+        "UPDATE rollup.deployment SET first_period = \(CalendarDay(first.start))")
+      try await checkNothingIsClosed(before: first, in: tx)
+    }
+  }
+
+  /// Whether ``set(firstPeriod:today:on:)`` would do it now. Writes nothing.
+  public static func check(firstPeriod first: Period, on pool: Pool) async throws {
+    try await checkRange(of: first, nil, pool)
+    try await pool.transaction(.readCommitted, readOnly: true) { tx in
+      try await checkNothingIsClosed(before: first, in: tx)
+    }
+  }
+
+  private static func checkRange(of first: Period, _ today: CalendarDate?, _ pool: Pool)
+    async throws
+  {
     let server = try await self.today(pool)
     let latest = Period(.month, containing: today ?? server).advanced(by: 12)
     guard Closing.types.contains(first.type), first.start >= Closing.earliest,
       first.start <= latest.start
     else { throw Closing.Refusal.noFirstPeriod(first) }
-    try await pool.transaction(.readCommitted, retrying: .standard) { tx in
-      // Closings hold the row FOR SHARE until they are entered.
-      try await tx.execute(
-        "UPDATE rollup.deployment SET first_period = \(CalendarDay(first.start))")
-      let closed = try await RollupStore.closedPeriods(in: tx)
-      if let before = closed.filter({ $0.start < first.start }).min() {
-        throw Closing.Refusal.closedBeforeFirst(before, first: first)
-      }
+  }
+
+  private static func checkNothingIsClosed(before first: Period, in tx: borrowing Transaction)
+    async throws
+  {
+    let closed = try await RollupStore.closedPeriods(in: tx)
+    if let before = closed.filter({ $0.start < first.start }).min() {
+      throw Closing.Refusal.closedBeforeFirst(before, first: first)
     }
   }
 

@@ -147,7 +147,7 @@ public struct Migrator: Sendable {
     let findings = try await connection.transaction(.repeatableRead, readOnly: true) { tx in
       try await objects.findings(in: tx)
     }
-    for finding in findings {
+    for finding in findings where !finding.isOfRoles {
       guard !finding.mending.isEmpty else {
         plan.remarks.append(
           "\(finding.what); it stays, because it may be somebody's: look at it, and drop it")

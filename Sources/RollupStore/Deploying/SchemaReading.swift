@@ -5,6 +5,8 @@ import Postgres
 enum SchemaReading {
   static func read(_ catalog: Catalog, on connection: Connection) async throws -> FoundSchema {
     var found = FoundSchema()
+    // Types are compared as the declarations spell them.
+    try await connection.execute("SET quote_all_identifiers = off")
     let schemas = schemas(of: catalog)
     try await readTables(schemas, into: &found, connection)
     try await readIndexes(schemas, into: &found, connection)

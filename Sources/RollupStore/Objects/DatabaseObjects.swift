@@ -18,14 +18,61 @@ struct DatabaseObjects: Sendable {
     let mending: [String]
     /// Whether it is a guard of one edition's that is not as it should be.
     var isOfEdition = false
+    /// Whether it is about roles, of which a migration says itself what is missing.
+    var isOfRoles = false
   }
 
   /// What differs, in one snapshot of the catalogue.
   func findings(in tx: borrowing Transaction) async throws -> [Finding] {
     let found = try await FoundObjects.read(tx)
-    return functions(found) + triggers(found) + policies(found) + owners(found) + rights(found)
+    return roles(found) + keys(found) + functions(found) + triggers(found) + policies(found)
+      + owners(found) + rights(found)
       + found.rules.map { Finding(what: "the rule \($0) is not ours", mending: []) }
   }
+
+  // MARK: Roles and keys
+
+  /// What a restore without the roles looks like, and a migration by a role that may not make them.
+  private func roles(_ found: FoundObjects) -> [Finding] {
+    let missing = RollupRole.allCases.map(\.rawValue).filter { !found.roles.contains($0) }
+    let others = found.strangeRights.map {
+      Finding(what: "\($0); if that is not meant, revoke it", mending: [])
+    }
+    let advice = "'rollup migrate' makes it, or says who can"
+    var findings = missing.map {
+      Finding(what: "the role \($0) is missing; \(advice)", mending: [], isOfRoles: true)
+    }
+    if found.owner == nil, found.roles.contains(RollupRole.owner.rawValue) {
+      findings.append(
+        Finding(
+          what: "the schema rollup belongs to \(found.schemaOwner), not to rollup_owner; "
+            + "'rollup migrate' gives it, or says what it lacks", mending: [], isOfRoles: true))
+    }
+    return findings + others
+  }
+
+  /// A restore without its last part has tables without keys: nothing is told twice, and nothing can be written.
+  private func keys(_ found: FoundObjects) -> [Finding] {
+    let rollups = catalog.mostRecent.map(\.table)
+    var tables: [TableName] = Self.tablesWithKeys + rollups + catalog.mostRecent.map(\.late)
+    tables += catalog.registers.map(\.table) + found.closedParts.map(\.partition)
+    let counts = catalog.counts.map(\.table.qualified)
+    return tables.map(\.qualified).filter { table in
+      found.keyless.contains(table) && !counts.contains { table.hasPrefix($0) }
+    }.map {
+      Finding(
+        what:
+          "\($0) has no key: it was restored in part. Restore the rest: pg_restore --section=post-data",
+        mending: [])
+    }
+  }
+
+  private static let tablesWithKeys: [TableName] = [
+    "rollup.deployment", "rollup.migrations", "rollup.editions", "rollup.edition_leaves",
+    "rollup.edition_regions", "rollup.edition_parts", "rollup.published_figures",
+    "rollup.published_patients", "rollup.late_arrivals", "rollup.runs", "rollup.jobs",
+    "rollup.readiness", "rollup.tokens", "rollup.list_reads",
+  ]
 
   // MARK: Functions
 
@@ -56,12 +103,9 @@ struct DatabaseObjects: Sendable {
     let isForAll = expected.isTrigger || !expected.isSecurityDefiner
     let closing =
       isForAll ? [] : ["REVOKE EXECUTE ON FUNCTION \(expected.signature) FROM PUBLIC"]
-    // As a guard is made: pg_temp is the last that it looks in.
+    // As a guard is made.
     let path =
-      expected.keepsSearchPath
-      ? [
-        "SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), true)"
-      ] : []
+      expected.keepsSearchPath ? catalog.periodTables.prefix(1).map(\.makeGuard[0].text) : []
     let making = path + [expected.text] + closing
     guard let found else { return [Finding(what: "\(name) is missing", mending: making)] }
     var findings: [Finding] = []

@@ -20,8 +20,13 @@ struct FoundObjects: Sendable {
   var keptTables: [TableName] = []
   /// The application's table of places, with its schema.
   var placesTable = ""
-  /// The role that should own it all; nil where the roles were not made.
+  /// The role that should own it all; nil where it does not own the schema.
   var owner: String?
+  var schemaOwner = ""
+  /// The tables without a key.
+  var keyless: [String] = []
+  /// Rights that none of ours should have, a sentence each: of other roles to write here, and of ours besides these.
+  var strangeRights: [String] = []
 
   /// The role that should own a function; nil where the roles were not made.
   func owner(of function: FoundFunction) -> String? {
@@ -50,20 +55,31 @@ struct FoundObjects: Sendable {
 
   static func read(_ tx: borrowing Transaction) async throws -> FoundObjects {
     var found = FoundObjects()
+    // How the server prints names and expressions must not depend on the session.
+    try await tx.execute("SET LOCAL quote_all_identifiers = off")
+    found.placesTable = try await places(tx)
+    let path = try await tx.query("SELECT current_setting('search_path')").only(String.self)
+    try await tx.execute("SET LOCAL search_path = pg_catalog")
     try await found.readFunctions(tx)
     try await found.readTriggers(tx)
     try await found.readPolicies(tx)
     try await found.readRights(tx)
     try await found.readEditions(tx)
-    found.placesTable =
-      try await tx.query(
-        """
-        SELECT format('%I.%I', n.nspname, c.relname)
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.oid = to_regclass('facilities')
-        """
-      ).first?.decode(String.self) ?? "facilities"
+    try await tx.execute("SELECT set_config('search_path', \(path), true)")
     return found
+  }
+
+  /// The application's table of places, by which two functions were made; wherever the session looks for tables.
+  private static func places(_ tx: borrowing Transaction) async throws -> String {
+    try await tx.query(
+      """
+      SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.relname = 'facilities' AND c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'rollup_reach'
+      ORDER BY c.oid = to_regclass('facilities') DESC NULLS LAST, n.nspname <> 'public', n.nspname
+      LIMIT 1
+      """
+    ).first?.decode(String.self) ?? "facilities"
   }
 
   private mutating func readFunctions(_ tx: borrowing Transaction) async throws {
@@ -185,10 +201,48 @@ struct FoundObjects: Sendable {
       let (role, right, table, column) = try row.decode((String, String, String, String).self)
       self.rights.insert(Right(role: role, right: right, table: table, column: column))
     }
-    owner = try await tx.query(
-      "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'rollup'"
-    ).first?.decode(String.self)
-    if owner != RollupRole.owner.rawValue { owner = nil }
+    schemaOwner =
+      try await tx.query(
+        "SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = 'rollup'"
+      ).first?.decode(String.self) ?? ""
+    owner = schemaOwner == RollupRole.owner.rawValue ? schemaOwner : nil
+    let owner = schemaOwner
+    strangeRights = try await tx.query(
+      """
+      SELECT DISTINCT r.rolname || ' may ' || a.privilege_type || ' ' || n.nspname || '.' || c.relname
+      FROM pg_class AS c
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+      JOIN pg_roles AS r ON r.oid = a.grantee
+      WHERE n.nspname = 'rollup' AND a.privilege_type <> 'SELECT' AND a.grantee <> c.relowner AND NOT r.rolsuper
+        -- An application's own roles may note changes and ask for jobs.
+        AND c.relname NOT IN ('changes', 'changes_of_everything', 'jobs', 'emitted')
+        AND r.rolname <> \(owner) AND NOT r.rolname = ANY (\(RollupRole.allCases.map(\.rawValue)))
+      UNION
+      SELECT coalesce(r.rolname, 'everybody') || ' may make objects in the schema rollup'
+      FROM pg_namespace AS n
+      CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+      LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+      WHERE n.nspname = 'rollup' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+        AND r.rolsuper IS NOT TRUE
+      UNION
+      SELECT 'the role ' || r.rolname || ' ' || CASE WHEN r.rolsuper THEN 'is a superuser'
+        WHEN r.rolbypassrls THEN 'bypasses row-level security' ELSE 'can log in' END
+      FROM pg_roles AS r
+      WHERE r.rolname = ANY (\(RollupRole.allCases.map(\.rawValue))) AND (r.rolsuper OR r.rolbypassrls OR r.rolcanlogin)
+      ORDER BY 1
+      """
+    ).map { try $0.decode(String.self) }
+    keyless = try await tx.query(
+      """
+      SELECT n.nspname || '.' || c.relname
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'rollup' AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+        SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+      )
+      ORDER BY 1
+      """
+    ).map { try $0.decode(String.self) }
   }
 
   /// What is closed, by what is on record.
