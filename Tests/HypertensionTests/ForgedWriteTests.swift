@@ -172,6 +172,11 @@ import Testing
     "INSERT INTO rollup.diversions DEFAULT VALUES", "DELETE FROM rollup.diversions",
     "SELECT rollup.enter_diversion()", "SELECT nextval('rollup.late_arrivals_number_seq')",
     "SELECT setval('rollup.late_arrivals_number_seq', 1)",
+    """
+    INSERT INTO rollup.late_arrivals (change, effect, source, subject_id, row_id, period_type, period_start)
+    VALUES ('zzz', 'within', 'B', gen_random_uuid(), 'x', 'M', '2024-03-01')
+    """,
+    "INSERT INTO rollup.registration_rollups (period_type, period_start, registration_facility_id, change) VALUES ('Q', '2024-01-01', gen_random_uuid(), 9223372036854775807)",
   ])
   func theDatabasesColumnsAndLateRowsAreNotTheWriters(sql: String) async throws {
     try await closed { store, writer, _ in
@@ -219,6 +224,31 @@ import Testing
     }
   }
 
+  /// A schema with the name of the role that a function runs as is none of ours.
+  @Test func aSchemaOfTheDeriversNameIsNotLookedInto() async throws {
+    try await closed { _, writer, database in
+      try await database.pool.withConnection { connection in
+        try await connection.script(
+          """
+          CREATE SCHEMA rollup_deriver; GRANT USAGE ON SCHEMA rollup_deriver TO PUBLIC;
+          CREATE VIEW rollup_deriver.blood_pressures AS
+            SELECT patient_id, gen_random_uuid() AS id, facility_id, 250 AS systolic, 140 AS diastolic, heart_rate,
+              recorded_at + interval '1 day' AS recorded_at, deleted_at, created_at, updated_at
+            FROM public.blood_pressures;
+          GRANT SELECT ON rollup_deriver.blood_pressures TO PUBLIC;
+          """)
+      }
+      try await writer.withConnection {
+        try await $0.script(
+          "SELECT rollup.settle_blood_pressure_rollups(ARRAY['\(Self.patient)']::uuid[], ARRAY['2024-03-01', '2024-01-01']::date[])"
+        )
+      }
+      #expect(
+        try await count("SELECT count(*) FROM rollup.blood_pressure_rollups_late", database.pool)
+          == 0)
+    }
+  }
+
   // MARK: Restating and closing
 
   @Test func aRestatementRefusesWhatTheSourcesDoNotSay() async throws {
@@ -250,6 +280,21 @@ import Testing
       #expect(
         try await count("SELECT count(*) FROM rollup.blood_pressure_rollups_late", database.pool)
           == 0)
+    }
+  }
+
+  @Test func anInventedPatientIsRepairedAway() async throws {
+    try await closed { store, writer, database in
+      let nobody = UUID().uuidString.lowercased()
+      try await writer.withConnection { try await $0.script(Self.insert("'\(nobody)'")) }
+      _ = try await store.rollups.transaction { tx in
+        try await store.rollups.repairLateRows(of: [nobody], in: tx)
+      }
+      #expect(
+        try await count("SELECT count(*) FROM rollup.blood_pressure_rollups_late", database.pool)
+          == 0)
+      let closer = Closer(store.rollups, publishing: CarePublication(), author: "a test")
+      try await closer.restate(Period(parsing: "2024-03"), reason: "somebody invented a patient")
     }
   }
 
